@@ -1,0 +1,27 @@
+package main
+import (
+ _ "github.com/go-zookeeper/zk"
+ _ "github.com/IBM/sarama"
+ _ "github.com/spf13/viper"
+ _ "github.com/sirupsen/logrus"
+ _ "github.com/twmb/franz-go/pkg/kgo"
+ _ "github.com/twmb/franz-go/pkg/kadm"
+ _ "github.com/twmb/franz-go/pkg/kmsg"
+ _ "github.com/twmb/franz-go/pkg/kerr"
+ _ "github.com/twmb/franz-go/pkg/kbin"
+ _ "github.com/klauspost/compress/gzip"
+ _ "github.com/klauspost/compress/zstd"
+ _ "github.com/klauspost/compress/s2"
+ _ "github.com/klauspost/compress/snappy"
+ _ "github.com/pierrec/lz4/v4"
+ _ "github.com/prometheus/client_golang/prometheus"
+ _ "github.com/prometheus/client_golang/prometheus/promhttp"
+ _ "github.com/prometheus/client_golang/prometheus/collectors"
+ _ "github.com/prometheus/client_golang/prometheus/testutil"
+ _ "github.com/magiconair/properties"
+ _ "go.uber.org/goleak"
+ _ "golang.org/x/sync/errgroup"
+ _ "golang.org/x/sync/semaphore"
+ _ "golang.org/x/sys/unix"
+)
+func main() {}
