@@ -1,0 +1,86 @@
+package api
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	keyControlledShutdown int16 = 7
+	keyAPIVersions        int16 = 18
+)
+
+// row is what this broker knows of one API key.
+type row struct {
+	key      int16
+	name     string // as Kafka's log writes it
+	min, max int16  // versions served, both included
+	// keepsBytes: the handler keeps byte fields beyond its answer, so they must not be views of the frame.
+	keepsBytes bool
+	handler    func(*row) func(*API, *call) error
+
+	// Filled in by served.
+	handle func(*API, *call) error
+	schema schema
+	// flexibleFrom is the first version whose fields are compact and tagged (KIP-482).
+	flexibleFrom int16
+}
+
+// headerVersion is how the header of a request of this version is coded.
+func (r *row) headerVersion(version int16) int16 {
+	switch {
+	case version >= r.flexibleFrom:
+		return 2
+	case r.key == keyControlledShutdown && version == 0:
+		return 0 // the one request that never had a client id
+	}
+	return 1
+}
+
+// flexibleAnswer reports whether the answer's header holds tagged fields. ApiVersions has none in any
+// version: a client that does not know the broker's versions yet must be able to read the answer.
+func (r *row) flexibleAnswer(version int16) bool {
+	return version >= r.flexibleFrom && r.key != keyAPIVersions
+}
+
+// served is the one table of what this broker serves: the versions of Apache Kafka 3.9.1 in ZooKeeper
+// mode, but Produce from 3 and Fetch from 4 (older ones speak message formats that the log does not read).
+// What stands here is advertised, what does not is not: its sender's connection is closed.
+//
+// A row comes with its handler, in the order of keys.
+func served() map[int16]*row {
+	rows := map[int16]*row{}
+	for _, r := range []row{
+		{key: keyAPIVersions, name: "API_VERSIONS", min: 0, max: 4, handler: on((*API).apiVersions)},
+	} {
+		r := &r
+		r.schema = schemaOf(r.key)
+		r.flexibleFrom = firstFlexible(r.key, r.max)
+		r.handle = r.handler(r)
+		rows[r.key] = r
+	}
+	return rows
+}
+
+// firstFlexible asks kmsg for the first version of a request that is flexible, max+1 if none is.
+func firstFlexible(key, max int16) int16 {
+	req := kmsg.RequestForKey(key)
+	for v := range max + 1 {
+		if req.SetVersion(v); req.IsFlexible() {
+			return v
+		}
+	}
+	return max + 1
+}
+
+// advertised lists the rows by key, the order in which Kafka's ApiVersions names them.
+func advertised(rows map[int16]*row) []*row {
+	list := make([]*row, 0, len(rows))
+	for _, r := range rows {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b *row) int { return cmp.Compare(a.key, b.key) })
+	return list
+}
