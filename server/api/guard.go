@@ -63,14 +63,15 @@ var (
 	errTooMany  = errors.New("too many unknown tagged fields")
 )
 
-// check walks over a request's body. Bytes that follow the last field are nobody's concern, as in Kafka.
-func (s *schema) check(body []byte, version int16) error {
+// check walks over a request's body and tells how many bytes its fields take. What follows the last
+// field is nobody's concern, as in Kafka.
+func (s *schema) check(body []byte, version int16) (used int, err error) {
 	w := walk{rest: body, version: version, flexible: version >= s.flexible, unknown: 64 + len(body)/16}
 	w.group(&s.group)
 	if w.err != nil {
-		return fmt.Errorf("%s, byte %d of %d: %w", w.at, len(body)-len(w.rest), len(body), w.err)
+		return 0, fmt.Errorf("%s, byte %d of %d: %w", w.at, len(body)-len(w.rest), len(body), w.err)
 	}
-	return nil
+	return len(body) - len(w.rest), nil
 }
 
 // walk is the state of one check.

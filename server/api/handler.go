@@ -127,10 +127,11 @@ func (a *API) Handle(ctx context.Context, frame *network.Request) {
 func on[R kmsg.Request](handle func(*API, *call, R)) func(*row) func(*API, *call) error {
 	return func(r *row) func(*API, *call) error {
 		return func(a *API, c *call) error {
-			body := c.frame.Body
-			if err := r.schema.check(body, c.version); err != nil {
+			used, err := r.schema.check(c.frame.Body, c.version)
+			if err != nil {
 				return err
 			}
+			body := c.frame.Body[:used]
 			if r.keepsBytes {
 				body = append([]byte(nil), body...)
 			}
