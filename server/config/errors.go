@@ -1,0 +1,15 @@
+package config
+
+// UnknownKeyError is a name that no table holds.
+type UnknownKeyError struct {
+	// Kind is what it was set for: topic.
+	Kind string
+	Name string
+}
+
+func (e *UnknownKeyError) Error() string { return "Unknown " + e.Kind + " config name: " + e.Name }
+
+// ConflictError is a topic's settings that do not go together. Its text is Kafka's.
+type ConflictError struct{ Text string }
+
+func (e *ConflictError) Error() string { return e.Text }
