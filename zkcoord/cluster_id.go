@@ -1,0 +1,65 @@
+package zkcoord
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+)
+
+// EnsurePaths creates the permanent nodes that every broker expects, in Kafka's order.
+func (c *Client) EnsurePaths(ctx context.Context) error {
+	for _, path := range startPaths() {
+		if err := c.ensure(ctx, path, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClusterID is the cluster's name for itself: 16 random bytes, made up by the first broker.
+func (c *Client) ClusterID(ctx context.Context) (string, error) {
+	n, err := c.read(ctx, clusterIDPath)
+	if errors.Is(err, ErrNoNode) {
+		if err := c.ensure(ctx, clusterIDPath, encodeClusterID(newUUID())); err != nil {
+			return "", err
+		}
+		n, err = c.read(ctx, clusterIDPath)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cluster id: %w", err)
+	}
+	return decodeClusterID(n.data)
+}
+
+// newUUID is random in Kafka's text. One that begins with a dash would look like an option to its tools.
+func newUUID() string {
+	for {
+		var b [16]byte
+		rand.Read(b[:])
+		if text := base64.RawURLEncoding.EncodeToString(b[:]); text[0] != '-' {
+			return text
+		}
+	}
+}
+
+// EnsureFeature writes /feature as a controller of 2.7 or above does: features may be finalized.
+func (c *Client) EnsureFeature(ctx context.Context) error {
+	n, err := c.read(ctx, featurePath)
+	if errors.Is(err, ErrNoNode) {
+		return c.ensure(ctx, featurePath, encodeFeature())
+	}
+	if err != nil {
+		return err
+	}
+	enabled, err := decodeFeature(n.data)
+	if err != nil {
+		return err
+	}
+	if enabled {
+		return nil
+	}
+	_, err = c.set(ctx, featurePath, encodeFeature(), n.stat.Version)
+	return err
+}

@@ -1,0 +1,284 @@
+package zkcoord
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/sirupsen/logrus"
+)
+
+// session is one ZooKeeper session and the one connection object that may ever speak for it.
+//
+// Invariant OneSessionPerConn: after "expired" the library would open another session with the same
+// object and let waiting calls run in it, so an ephemeral meant for the old life would appear in the new
+// one. The callback therefore marks the session over before the library dials again, the dialer refuses
+// from then on, and hostList tells the library to look whether it should end.
+// TestExpiredSessionNeverDialsAgain breaks without it.
+type session struct {
+	generation int64
+	client     *Client
+	conn       *zk.Conn
+	events     <-chan zk.Event
+	built      chan struct{} // conn is set
+
+	ctx  context.Context // ends when the session is over
+	stop context.CancelFunc
+	over chan struct{} // closed before the library may dial again
+
+	// lastReply is the time of the last bytes from a server, nanoseconds on the monotonic clock since
+	// client.born; timeout is what the server granted, in nanoseconds.
+	lastReply atomic.Int64
+	timeout   atomic.Int64
+
+	mu struct {
+		sync.Mutex
+		ended     bool
+		expired   bool
+		connected chan struct{} // closed while the session stands and the connection, too
+		isUp      bool
+		everUp    bool
+		raw       net.Conn
+	}
+	closers sync.WaitGroup
+}
+
+// openSession starts to connect and returns at once.
+func openSession(c *Client, generation int64) (*session, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &session{
+		generation: generation, client: c, ctx: ctx, stop: stop,
+		built: make(chan struct{}), over: make(chan struct{}),
+	}
+	s.mu.connected = make(chan struct{})
+	s.timeout.Store(int64(c.options.SessionTimeout))
+	conn, events, err := zk.Connect(c.hosts, c.options.SessionTimeout,
+		zk.WithHostProvider(newHostList(c.hosts, s.over)),
+		zk.WithDialer(s.dial),
+		zk.WithEventCallback(s.onEvent),
+		zk.WithLogger(libraryLogger{c.options.Log}),
+		zk.WithLogInfo(false),
+		zk.WithMaxConnBufferSize(maxRequestBytes+64<<10),
+	)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("connect to ZooKeeper: %w", err)
+	}
+	s.conn, s.events = conn, events
+	close(s.built)
+	return s, nil
+}
+
+var errSessionOver = errors.New("session is over")
+
+// dial connects to one server, unless the session is over.
+func (s *session) dial(network, address string, _ time.Duration) (net.Conn, error) {
+	if s.ctx.Err() != nil {
+		return nil, errSessionOver
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.client.options.ConnectionTimeout)
+	defer cancel()
+	conn, err := s.client.options.Dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.ended {
+		conn.Close()
+		return nil, errSessionOver
+	}
+	s.mu.raw = conn
+	return &heardConn{Conn: conn, session: s}, nil
+}
+
+// onEvent runs on the library's goroutine, before it does anything else about the event. It must not
+// block, nor call the connection.
+func (s *session) onEvent(e zk.Event) {
+	if e.Type != zk.EventSession {
+		if e.Type != zk.EventNotWatching {
+			s.client.watches.fire(s, e.Type, e.Path)
+		}
+		return
+	}
+	switch e.State {
+	case zk.StateHasSession:
+		s.up()
+	case zk.StateDisconnected:
+		s.down()
+	case zk.StateExpired:
+		s.expire("ZooKeeper answered that it has expired")
+	case zk.StateAuthFailed:
+		s.client.metrics.authFailures.Inc()
+	}
+}
+
+func (s *session) up() {
+	s.mu.Lock()
+	again := s.mu.everUp
+	if s.mu.ended || s.mu.isUp {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.isUp, s.mu.everUp = true, true
+	close(s.mu.connected)
+	s.mu.Unlock()
+
+	s.client.metrics.connects.Inc()
+	if again {
+		s.client.options.Log.Infof("ZooKeeper session 0x%x: connected again", s.conn.SessionID())
+		// The library sets the watches anew, but a failure to do so is only logged, and the zxid it
+		// names may be too new. Reading once more what is watched costs little.
+		s.client.watches.fireAll(s)
+	}
+}
+
+func (s *session) down() {
+	s.mu.Lock()
+	was := s.mu.isUp
+	if was {
+		s.mu.isUp = false
+		s.mu.connected = make(chan struct{})
+	}
+	ended := s.mu.ended
+	s.mu.Unlock()
+	if was && !ended {
+		s.client.metrics.disconnects.Inc()
+		s.client.options.Log.Warn("Connection to ZooKeeper lost; the session stands as long as ZooKeeper says so")
+	}
+}
+
+// expire ends the session for good and wakes the keeper, which opens the next one.
+func (s *session) expire(why string) {
+	s.mu.Lock()
+	if s.mu.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.ended, s.mu.expired = true, true
+	s.mu.Unlock()
+	close(s.over)
+	s.stop()
+	s.client.metrics.expires.Inc()
+	s.client.options.Log.Warnf("ZooKeeper session %d of this process is over: %s", s.generation, why)
+	s.closers.Go(func() {
+		<-s.built
+		s.conn.Close()
+	})
+	s.client.wakeKeeper()
+}
+
+// close ends the session on the server, if it can be reached within a second, and waits for the
+// library's goroutine.
+func (s *session) close() {
+	s.mu.Lock()
+	first := !s.mu.ended
+	s.mu.ended = true
+	raw := s.mu.raw
+	s.mu.Unlock()
+	if first {
+		close(s.over)
+		s.conn.Close()
+		s.stop()
+	}
+	if raw != nil {
+		// Reading from a frozen server would otherwise hold the library for ten timeouts.
+		raw.Close()
+	}
+	s.closers.Wait()
+	for range s.events {
+		// Closed when the library's goroutine has ended.
+	}
+}
+
+// abandon leaves the session to the server, as kill -9 would: its ephemerals stay until it expires there.
+func (s *session) abandon() {
+	s.mu.Lock()
+	first := !s.mu.ended
+	s.mu.ended = true
+	raw := s.mu.raw
+	s.mu.Unlock()
+	if first {
+		close(s.over)
+		s.stop()
+	}
+	if raw != nil {
+		raw.Close()
+	}
+	s.closers.Go(s.conn.Close)
+	s.closers.Wait()
+	for range s.events {
+	}
+}
+
+// waitConnected returns nil while the connection stands.
+func (s *session) waitConnected(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		connected, up, expired, ended := s.mu.connected, s.mu.isUp, s.mu.expired, s.mu.ended
+		s.mu.Unlock()
+		switch {
+		case expired:
+			return ErrSessionExpired
+		case ended:
+			return ErrClosed
+		case up:
+			return nil
+		}
+		select {
+		case <-connected:
+		case <-s.ctx.Done():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// leaseHolds reports whether the server cannot have expired the session yet: it heard from us after it
+// last answered, less than the session's timeout ago.
+func (s *session) leaseHolds() bool {
+	s.mu.Lock()
+	ended, ever := s.mu.ended, s.mu.everUp
+	s.mu.Unlock()
+	return ever && !ended && s.client.sinceBorn()-time.Duration(s.lastReply.Load()) < time.Duration(s.timeout.Load())
+}
+
+// heardConn notes when the server was last heard, and reads the granted timeout out of the handshake,
+// which the library keeps to itself.
+type heardConn struct {
+	net.Conn
+	session *session
+	head    []byte // the first bytes of the connection: length, protocol version, timeout
+}
+
+const handshakeHead = 12
+
+// Read reads and takes note.
+func (h *heardConn) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	if n > 0 {
+		h.session.lastReply.Store(int64(h.session.client.sinceBorn()))
+		if len(h.head) < handshakeHead {
+			h.head = append(h.head, b[:min(n, handshakeHead-len(h.head))]...)
+			if len(h.head) == handshakeHead {
+				if ms := int32(binary.BigEndian.Uint32(h.head[8:])); ms > 0 {
+					h.session.timeout.Store(int64(time.Duration(ms) * time.Millisecond))
+				}
+			}
+		}
+	}
+	return n, err
+}
+
+// libraryLogger passes on what the library says, as detail.
+type libraryLogger struct{ log logrus.FieldLogger }
+
+func (l libraryLogger) Printf(format string, args ...any) {
+	l.log.Debugf("zk: "+format, args...)
+}
