@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// NotDynamicError says that settings cannot change while the broker runs, or not for all brokers at
+// once. Its text is Kafka's.
+type NotDynamicError struct {
+	Names []string
+	// PerBroker tells that they may be set for one broker.
+	PerBroker bool
+}
+
+func (e *NotDynamicError) Error() string {
+	set := "Set(" + strings.Join(e.Names, ", ") + ")"
+	if e.PerBroker {
+		return "Cannot update these configs at default cluster level, broker id must be specified: " + set
+	}
+	return "Cannot update these configs dynamically: " + set
+}
+
+// CheckDynamic tells whether these may become the dynamic settings of this broker (perBroker) or of all:
+// each by the table, and together with the file and the other layer.
+func (l *Live) CheckDynamic(m map[string]string, perBroker bool) error {
+	var readOnly, onlyPerBroker []string
+	for _, name := range sortedNames(m) {
+		k, known := BrokerKey(name)
+		switch {
+		case known && k.Update == ReadOnly:
+			readOnly = append(readOnly, name)
+		case known && k.Update == PerBroker && !perBroker:
+			onlyPerBroker = append(onlyPerBroker, name)
+		}
+	}
+	if len(readOnly) > 0 {
+		return &NotDynamicError{Names: readOnly}
+	}
+	for _, name := range sortedNames(m) {
+		if err := CheckBroker(name, m[name]); err != nil {
+			return err
+		}
+	}
+	if len(onlyPerBroker) > 0 {
+		return &NotDynamicError{Names: onlyPerBroker, PerBroker: true}
+	}
+	s := l.state.Load()
+	layers := [2]map[string]string{s.brokers, s.broker}
+	if perBroker {
+		layers[1] = m
+	} else {
+		layers[0] = m
+	}
+	if _, err := l.layered(layers[0], layers[1]); err != nil {
+		return err
+	}
+	return l.notInForce(m)
+}
+
+// notInForce refuses what Ottla could take but would not act on before a restart: an operator who is
+// told NONE believes that it is in force.
+func (l *Live) notInForce(m map[string]string) error {
+	for _, name := range sortedNames(m) {
+		k, known := BrokerKey(name)
+		if !known {
+			continue
+		}
+		v, _ := k.parse(m[name]) // checked
+		if k.Update == PerBroker && text(v) != text(l.static.settings.values[name]) {
+			return fmt.Errorf("%s cannot be changed while the broker runs yet; change it in the file and restart the broker", name)
+		}
+		if k.Sensitive() {
+			return fmt.Errorf("%s cannot be kept in ZooKeeper yet; set it in the file", name)
+		}
+	}
+	return nil
+}
