@@ -78,6 +78,9 @@ func (f *frameReader) take(size int) []byte {
 	frame := f.buffer.B[f.begin+sizeLength : f.begin+sizeLength+size : f.begin+sizeLength+size]
 	f.begin += sizeLength + size
 	f.last, f.need = sizeLength+size, 0
+	if f.last > f.ask {
+		f.ask, f.slack = min(f.last, trusted), 0
+	}
 	return frame
 }
 
@@ -110,7 +113,7 @@ func (f *frameReader) makeRoom() {
 	}
 	if have == 0 {
 		f.begin, f.end = 0, 0
-		if len(f.buffer.B) != f.ask {
+		if have := len(f.buffer.B); have < f.ask || have >= 4*f.ask {
 			f.rest()
 		}
 		return
@@ -121,8 +124,7 @@ func (f *frameReader) makeRoom() {
 	}
 	to := f.buffer
 	if need > len(to.B) {
-		to = GetBuffer(max(f.ask, min(need, max(trusted, 2*have))))
-		to.B = to.B[:cap(to.B)]
+		to = wholeBuffer(max(f.ask, min(need, max(trusted, 2*have))))
 	}
 	copy(to.B, f.buffer.B[f.begin:f.end])
 	if to != f.buffer {
@@ -131,10 +133,17 @@ func (f *frameReader) makeRoom() {
 	f.buffer, f.begin, f.end = to, 0, have
 }
 
+// wholeBuffer returns a buffer of at least n bytes in all the length it has.
+func wholeBuffer(n int) *Buffer {
+	b := GetBuffer(n)
+	b.B = b.B[:cap(b.B)]
+	return b
+}
+
 // space returns where the next bytes go. It is never empty after makeRoom.
 func (f *frameReader) space() []byte {
 	if f.buffer == nil {
-		f.buffer = GetBuffer(f.ask)
+		f.buffer = wholeBuffer(f.ask)
 		f.begin, f.end = 0, 0
 	}
 	end := len(f.buffer.B)
@@ -152,7 +161,7 @@ func (f *frameReader) space() []byte {
 func (f *frameReader) learn() {
 	switch {
 	case f.end == len(f.buffer.B) && len(f.buffer.B) < greedyRead:
-		f.ask, f.slack = min(4*len(f.buffer.B), greedyRead), 0
+		f.ask, f.slack = max(f.ask, min(4*len(f.buffer.B), greedyRead)), 0
 	case f.end > len(f.buffer.B)/4 || f.ask == firstRead:
 		f.slack = 0
 	default:

@@ -26,11 +26,12 @@ func (e fileError) Unwrap() error { return e.err }
 
 // sender writes answers, as few system calls as it can. It belongs to one goroutine at a time.
 type sender struct {
-	nc     net.Conn
-	files  fileSender  // nil if file ranges have to pass through memory
-	buffer *Buffer     // gathered and not written yet; nil while there is nothing
-	begin  func()      // called before a write, which may take as long as the client likes
-	wrote  func(n int) // called after it with the bytes that left
+	nc         net.Conn
+	gatherFile int         // the constant, but for benchmarks
+	files      fileSender  // nil if file ranges have to pass through memory
+	buffer     *Buffer     // gathered and not written yet; nil while there is nothing
+	begin      func()      // called before a write, which may take as long as the client likes
+	wrote      func(n int) // called after it with the bytes that left
 }
 
 // fileSender sends a file range to a socket without copying it.
@@ -67,7 +68,7 @@ func (s *sender) answer(correlationID int32, a *Answer) error {
 		switch {
 		case p.File == nil:
 			err = s.bytes(p.Bytes)
-		case p.Length <= gatherFile || s.files == nil:
+		case p.Length <= s.gatherFile || s.files == nil:
 			err = s.copyFile(p)
 		default:
 			err = s.file(p)

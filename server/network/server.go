@@ -24,6 +24,8 @@ type Server struct {
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
 
+	gatherFile int // see sender.gatherFile; benchmarks change it
+
 	mu struct {
 		sync.Mutex
 		started, stopped, closed bool
@@ -45,7 +47,7 @@ type listener struct {
 // Listen binds all listeners, so that their ports are known, but accepts no connection before Start.
 func Listen(o Options, h Handler) (*Server, error) {
 	o = o.withDefaults()
-	s := &Server{options: o, handler: h, budget: budget{limit: o.QueuedMaxBytes}, failures: failures{log: o.Log}}
+	s := &Server{options: o, handler: h, budget: budget{limit: o.QueuedMaxBytes}, failures: failures{log: o.Log}, gatherFile: gatherFile}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.mu.conns = map[*conn]struct{}{}
 	s.mu.perIP = map[netip.Addr]int{}
@@ -175,7 +177,7 @@ func (s *Server) serveConnLocked(l *listener, nc net.Conn) {
 	}
 	s.mu.made++
 	c.touch()
-	c.out = sender{nc: nc, files: newFileSender(nc, c.touch), begin: c.writeBegins, wrote: c.wrote}
+	c.out = sender{nc: nc, files: newFileSender(nc, c.touch), gatherFile: s.gatherFile, begin: c.writeBegins, wrote: c.wrote}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	s.mu.conns[c] = struct{}{}
 	l.metrics.opened()
