@@ -86,27 +86,25 @@ func (a acl) allows(who []identity, perms int32) bool {
 // proved, so that what is stored, logged and replayed depends on nobody's connection.
 func (a acl) resolve(who []identity) (acl, error) {
 	var out acl
-	add := func(x access) {
-		if !slices.Contains(out, x) {
-			out = append(out, x)
+	for i, x := range a {
+		if slices.Contains(a[:i], x) {
+			continue
 		}
-	}
-	for _, x := range a {
 		switch {
 		case x.isAnyone():
-			add(x)
+			out = append(out, x)
 		case x.scheme == "auth":
 			before := len(out)
 			for _, id := range who {
 				if id.scheme != "ip" {
-					add(access{x.perms, id})
+					out = append(out, access{x.perms, id})
 				}
 			}
 			if len(out) == before {
 				return nil, codeInvalidACL
 			}
 		case x.scheme == "digest" && strings.Count(x.id, ":") == 1, x.scheme == "ip" && validAddress(x.id):
-			add(x)
+			out = append(out, x)
 		default:
 			return nil, codeInvalidACL
 		}

@@ -36,8 +36,11 @@ type conn struct {
 	identities []identity
 	watches    map[watchKey]struct{}
 	opened     time.Time
-	received   int64
-	sent       int64
+	stats      stats
+	lastOp     int32
+	lastXid    int32
+	lastZxid   int64
+	lastAnswer time.Time
 
 	mu struct {
 		sync.Mutex
@@ -105,7 +108,7 @@ func (c *conn) queue(build func(e *encoder)) {
 	if c.server.store != nil {
 		c.mu.durable = c.server.store.position()
 	}
-	c.sent++
+	c.stats.sent++
 	c.server.mu.stats.sent++
 	c.signal()
 }

@@ -33,7 +33,8 @@ func newDatabase(secret []byte) *database {
 	for _, path := range []string{"/zookeeper", "/zookeeper/quota", "/zookeeper/config"} {
 		db.insert(path, &node{data: []byte{}, acl: openACL()})
 	}
-	db.nodes["/zookeeper/config"].acl = readOnlyACL()
+	config := db.nodes["/zookeeper/config"]
+	config.acl, config.aversion = readOnlyACL(), -1
 	return db
 }
 

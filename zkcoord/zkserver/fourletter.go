@@ -81,9 +81,11 @@ func (s *Server) describeLocked(withClients bool) string {
 func (s *Server) connectionsLocked(long bool) string {
 	var lines []string
 	for c := range s.mu.conns {
-		line := fmt.Sprintf(" /%s[1](queued=0,recved=%d,sent=%d", c.net.RemoteAddr(), c.received, c.sent)
+		line := fmt.Sprintf(" /%s[1](queued=0,recved=%d,sent=%d", c.net.RemoteAddr(), c.stats.received, c.stats.sent)
 		if long && c.session != nil {
-			line += fmt.Sprintf(",sid=0x%x,est=%d,to=%d", c.session.id, c.opened.UnixMilli(), c.session.timeout.Milliseconds())
+			line += fmt.Sprintf(",sid=0x%x,lop=%s,est=%d,to=%d,lcxid=0x%x,lzxid=0x%x,lresp=%d,llat=0,minlat=%.0f,avglat=%.0f,maxlat=%.0f",
+				c.session.id, opName(c.lastOp), c.opened.UnixMilli(), c.session.timeout.Milliseconds(), uint32(c.lastXid), c.lastZxid,
+				c.lastAnswer.Sub(s.started).Milliseconds(), ms(c.stats.minimum), c.stats.average(), ms(c.stats.maximum))
 		}
 		lines = append(lines, line+")\n")
 	}

@@ -21,7 +21,8 @@ func (s *Server) handshake(c *conn, frame []byte) (goesOn bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.stats.received++
-	c.received++
+	c.stats.received++
+	c.lastOp = opOpenSession
 	if s.mu.closed || s.mu.down {
 		return false, nil
 	}

@@ -52,11 +52,14 @@ func (r *request) multi(tx *transaction) error {
 			r.skip(op)
 		} else {
 			at := len(r.out.b)
-			r.result(op, 0)
-			err = r.step(tx, op)
-			if errors.As(err, &failure) {
+			r.result(resultOf(op), 0)
+			switch err = r.step(tx, op); {
+			case errors.As(err, &failure):
 				failed = steps
 				r.out.b = r.out.b[:at]
+			case err != nil:
+				tx.rollback()
+				return err
 			}
 		}
 		if r.in.err != nil {
@@ -81,6 +84,14 @@ func (r *request) multi(tx *transaction) error {
 	}
 	r.end()
 	return nil
+}
+
+// resultOf is the type that a step's result carries: all that answer path and Stat look like a create2.
+func resultOf(op int32) int32 {
+	if op == opCreateContainer || op == opCreateTTL {
+		return opCreate2
+	}
+	return op
 }
 
 // skip reads a step without doing it.

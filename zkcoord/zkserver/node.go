@@ -26,11 +26,12 @@ type node struct {
 	owner   int64
 }
 
+// stat is what clients are told. The owners of containers and of nodes with a time to live are nobody's business.
 func (n *node) stat() stat {
 	return stat{
 		czxid: n.czxid, mzxid: n.mzxid, pzxid: n.pzxid, ctime: n.ctime, mtime: n.mtime,
 		version: n.version, cversion: n.creates*2 - int32(len(n.children)), aversion: n.aversion,
-		ephemeralOwner: n.owner, dataLength: int32(len(n.data)), numChildren: int32(len(n.children)),
+		ephemeralOwner: max(n.owner, 0), dataLength: int32(len(n.data)), numChildren: int32(len(n.children)),
 	}
 }
 

@@ -36,8 +36,41 @@ const (
 	opAddWatch             = 106
 	opWhoAmI               = 107
 	opCloseSession         = -11
-	opError                = -1 // only in the results of a multi
+	opOpenSession          = -10 // never sent: the handshake stands for it
+	opError                = -1  // only in the results of a multi
 )
+
+// opName is the short name under which cons shows a client's last request.
+func opName(op int32) string {
+	switch op {
+	case opOpenSession:
+		return "SESS"
+	case opCreate, opCreate2, opCreateContainer, opCreateTTL:
+		return "CREA"
+	case opDelete:
+		return "DELE"
+	case opExists:
+		return "EXIS"
+	case opGetData:
+		return "GETD"
+	case opSetData:
+		return "SETD"
+	case opGetACL:
+		return "GETA"
+	case opSetACL:
+		return "SETA"
+	case opGetChildren, opGetChildren2:
+		return "GETC"
+	case opSync:
+		return "SYNC"
+	case opPing:
+		return "PING"
+	case opMulti, opMultiRead:
+		return "MULT"
+	default:
+		return "NA"
+	}
+}
 
 // code is an error as the wire knows it.
 type code int32

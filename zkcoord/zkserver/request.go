@@ -34,9 +34,14 @@ func (s *Server) handle(c *conn, frame []byte) (goesOn bool, err error) {
 		return false, nil
 	}
 	c.session.heard = begin
-	c.received++
+	c.stats.received++
+	c.lastOp, c.lastXid = r.op, r.xid
 	s.mu.stats.received++
-	defer func() { s.mu.stats.took(time.Since(begin)) }()
+	defer func() {
+		c.lastAnswer, c.lastZxid = time.Now(), s.mu.db.zxid
+		c.stats.took(c.lastAnswer.Sub(begin))
+		s.mu.stats.took(c.lastAnswer.Sub(begin))
+	}()
 	switch r.op {
 	case opCreate, opCreate2, opCreateContainer, opCreateTTL, opDelete, opSetData, opSetACL, opMulti:
 		return r.writeLocked(), nil
@@ -115,6 +120,9 @@ func (r *request) step(tx *transaction, op int32) error {
 		if d.err != nil {
 			return d.err
 		}
+		if !asked.flagsExist() && r.op == opMulti {
+			return errShort // as in ZooKeeper, where reading a multi is what fails
+		}
 		path, err := tx.create(asked)
 		if err != nil {
 			return err
@@ -173,12 +181,15 @@ func (r *request) readLocked() error {
 		if strings.IndexByte(path, 0) >= 0 {
 			return codeBadArguments
 		}
+		n, err := r.find(path, permRead)
+		if err == codeNoAuth {
+			return err
+		}
 		if watch {
 			s.mu.watches.add(c, watchData, path) // also on a node that is not there yet: that is what exists is for
 		}
-		n := s.mu.db.find(path)
-		if n == nil {
-			return codeNoNode
+		if err != nil {
+			return err
 		}
 		n.stat().encode(&r.out)
 		return nil
@@ -344,7 +355,7 @@ func (r *request) addWatch() error {
 	case modeRecursive:
 		r.s.mu.watches.add(r.c, watchRecursive, path)
 	default:
-		return codeBadArguments
+		return errShort
 	}
 	r.out.int32(0)
 	return nil

@@ -128,4 +128,3 @@ func TestServerKeepsWhatItAcknowledged(t *testing.T) {
 		t.Errorf("%q %v", data, err)
 	}
 }
-

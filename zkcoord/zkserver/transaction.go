@@ -48,9 +48,13 @@ func decodeCreation(d *decoder, op int32) creation {
 	return c
 }
 
+func (c creation) flagsExist() bool {
+	return c.flags >= flagPersistent && c.flags <= flagPersistentSeqWithTTL
+}
+
 // create returns the final path.
 func (tx *transaction) create(c creation) (string, error) {
-	if c.flags < flagPersistent || c.flags > flagPersistentSeqWithTTL {
+	if !c.flagsExist() {
 		return "", codeBadArguments
 	}
 	if c.flags == flagTTL || c.flags == flagPersistentSeqWithTTL {
