@@ -1,0 +1,106 @@
+package replica
+
+import (
+	"maps"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+var (
+	leaderCountDesc     = gaugeDesc("leadercount", "Partitions that this broker leads.")
+	partitionCountDesc  = gaugeDesc("partitioncount", "Partitions that this broker hosts.")
+	offlineCountDesc    = gaugeDesc("offlinereplicacount", "Partitions on failed disks.")
+	underReplicatedDesc = gaugeDesc("underreplicatedpartitions", "Partitions led here with replicas out of sync.")
+	underMinISRDesc     = gaugeDesc("underminisrpartitioncount", "Partitions led here with fewer in sync than min.insync.replicas.")
+	atMinISRDesc        = gaugeDesc("atminisrpartitioncount", "Partitions led here with just min.insync.replicas in sync.")
+	reassigningDesc     = gaugeDesc("reassigningpartitions", "Partitions led here that are being reassigned.")
+)
+
+func gaugeDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("kafka_server_replicamanager_"+name, help, nil, nil)
+}
+
+// topicCounters are the series of a topic.
+var topicCounters = []struct {
+	desc  *prometheus.Desc
+	value func(*topicStats) int64
+}{
+	{topicDesc("bytesin_total", "Bytes appended for clients and coordinators."), func(s *topicStats) int64 { return s.bytesIn.Load() }},
+	{topicDesc("bytesout_total", "Bytes read by consumers."), func(s *topicStats) int64 { return s.bytesOut.Load() }},
+	{topicDesc("replicationbytesout_total", "Bytes read by followers."), func(s *topicStats) int64 { return s.replicationBytesOut.Load() }},
+	{topicDesc("bytesrejected_total", "Bytes refused as too large."), func(s *topicStats) int64 { return s.bytesRejected.Load() }},
+	{topicDesc("messagesin_total", "Records appended."), func(s *topicStats) int64 { return s.messagesIn.Load() }},
+	{topicDesc("totalproducerequests_total", "Appends asked for, per partition."), func(s *topicStats) int64 { return s.produces.Load() }},
+	{topicDesc("failedproducerequests_total", "Appends refused by the log."), func(s *topicStats) int64 { return s.failedProduces.Load() }},
+	{topicDesc("totalfetchrequests_total", "Reads asked for, per partition."), func(s *topicStats) int64 { return s.fetches.Load() }},
+}
+
+func topicDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("kafka_server_brokertopicmetrics_"+name, help, []string{"topic"}, nil)
+}
+
+// Describe tells nothing, so that the registry takes the series as they come.
+func (s *metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect counts the partitions once.
+func (s *metrics) Collect(out chan<- prometheus.Metric) {
+	s.isrExpands.Collect(out)
+	s.isrShrinks.Collect(out)
+	s.isrFailures.Collect(out)
+	c := s.m.census()
+	for desc, n := range map[*prometheus.Desc]int{
+		leaderCountDesc: c.leaders, partitionCountDesc: c.partitions, offlineCountDesc: c.offline, underReplicatedDesc: c.underReplicated,
+		underMinISRDesc: c.underMinISR, atMinISRDesc: c.atMinISR, reassigningDesc: c.reassigning,
+	} {
+		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
+	}
+	s.collectTopics(out)
+}
+
+func (s *metrics) collectTopics(out chan<- prometheus.Metric) {
+	s.mu.Lock()
+	topics := maps.Clone(s.mu.topics)
+	s.mu.Unlock()
+	for _, c := range topicCounters {
+		for topic, stats := range topics {
+			out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(c.value(stats)), topic)
+		}
+	}
+}
+
+// census counts partitions by what an operator wants to know of them.
+type census struct {
+	partitions, leaders, offline, underReplicated, underMinISR, atMinISR, reassigning int
+}
+
+func (m *Manager) census() census {
+	var c census
+	for _, p := range m.Partitions() {
+		c.add(p.mu.reign.Load(), int(p.minISR.Load()))
+	}
+	return c
+}
+
+func (c *census) add(r *reign, minISR int) {
+	c.partitions++
+	if r.failed {
+		c.offline++
+	}
+	if !r.leads {
+		return
+	}
+	c.leaders++
+	// While a partition moves, the replicas on their way in are expected to lag.
+	if assigned := len(r.replicas) - len(r.adding); len(r.isr) < assigned {
+		c.underReplicated++
+	}
+	if len(r.adding)+len(r.removing) > 0 {
+		c.reassigning++
+	}
+	switch atLeast := min(minISR, len(r.replicas)); {
+	case len(r.isr) < atLeast:
+		c.underMinISR++
+	case len(r.isr) == atLeast:
+		c.atMinISR++
+	}
+}
