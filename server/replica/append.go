@@ -71,7 +71,7 @@ func (m *Manager) Append(acks int16, timeout time.Duration, origin logdir.Origin
 
 // append appends one entry and wakes whoever waited for its records.
 func (m *Manager) append(e *AppendEntry, acks int16, origin logdir.Origin, version int16) {
-	e.Result.LogStartOffset = -1
+	e.Result, e.Err, e.waiting = logdir.AppendResult{LogStartOffset: -1}, nil, waiting{}
 	p, err := m.appendable(e.TopicPartition, acks, origin)
 	if err != nil {
 		e.Err = err

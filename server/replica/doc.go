@@ -9,10 +9,10 @@
 // Records below the high watermark are on every replica that may become leader, so consumers may see
 // them and producers with acks=all are told of them:
 //
-//	                 log start   high watermark      log end
-//	 leader  1           |-----------------|------------|
-//	 follower 2, in sync |-----------------|                       the slowest that counts decides
-//	 follower 3, behind  |---------|                               does not count, may not be elected
+//	                log start   high watermark      log end
+//	leader  1           |-----------------|------------|
+//	follower 2, in sync |-----------------|                       the slowest that counts decides
+//	follower 3, behind  |---------|                               does not count, may not be elected
 //
 // The leader raises it, in the append itself or when a follower's fetch tells that the follower has all
 // records before the offset it asks for. Everything that waits, waits for that: a producer for the

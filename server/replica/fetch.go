@@ -61,16 +61,16 @@ type FetchPartition struct {
 	Data logdir.Data
 	Err  error
 	// Diverging is where the sender's log leaves ours, if it does. There are no records then.
-	Diverging *DivergingEpoch
+	Diverging *Diverging
 	// PreferredReplica is another replica to read from, or cluster.NoBroker.
 	PreferredReplica cluster.BrokerID
 
 	partition *Partition // nil where this broker does not host it
 }
 
-// DivergingEpoch is the largest epoch of ours that is not above the sender's last one, and where it ended: the
+// Diverging is the largest epoch of ours that is not above the sender's last one, and where it ended: the
 // sender's log is the same up to there at most.
-type DivergingEpoch struct {
+type Diverging struct {
 	Epoch     int32
 	EndOffset int64
 }
@@ -212,7 +212,7 @@ func (p *Partition) divergence(l *logdir.Log, fp *FetchPartition) (diverged bool
 	if epoch == fp.LastFetchedEpoch && fp.FetchOffset <= end {
 		return false, nil
 	}
-	fp.Diverging = &DivergingEpoch{Epoch: epoch, EndOffset: end}
+	fp.Diverging = &Diverging{Epoch: epoch, EndOffset: end}
 	fp.Data = logdir.Data{HighWatermark: l.HighWatermark(), LastStableOffset: l.LastStableOffset(),
 		LogStartOffset: l.LogStartOffset(), LogEndOffset: l.LogEndOffset()}
 	return true, nil

@@ -54,7 +54,7 @@ type ISRChanger interface {
 // Following is what a fetcher must know to copy a leader's records.
 type Following struct {
 	cluster.TopicPartition
-	TopicID     cluster.TopicID
+	TopicID cluster.TopicID
 	// Leader is cluster.NoBroker while nobody leads: then there is nothing to copy, and what was copied before ends.
 	Leader      cluster.BrokerID
 	LeaderEpoch int32
