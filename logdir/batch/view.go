@@ -68,3 +68,6 @@ func setTimestamps(b []byte, t TimestampType, maxTimestamp int64) {
 func setCRC(b []byte) {
 	binary.BigEndian.PutUint32(b[posCRC:], crc32.Checksum(b[posAttributes:], castagnoli))
 }
+
+// SetLogAppendTime sets the time of the append in place and the CRC anew. b is exactly one batch.
+func SetLogAppendTime(b []byte, now int64) { setTimestamps(b, LogAppendTime, now) }

@@ -1,0 +1,288 @@
+package logdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+
+	"ottla/logdir/batch"
+)
+
+// recover finds the log's end. After a clean shutdown that is a look at the last segment. Otherwise, and
+// from the first segment on whose index is damaged, it walks the batches, builds the indexes anew and
+// cuts off what is torn. recovered says that it did, and that producers are loaded.
+func (ld *loader) recover() (end int64, recovered bool, err error) {
+	list := ld.l.list()
+	from, err := ld.firstDamaged()
+	if err != nil {
+		return 0, false, err
+	}
+	if !ld.clean {
+		from = min(from, max(floorSegment(list, ld.point), 0))
+	}
+	if from == len(list) {
+		end, err = list[from-1].findEnd()
+		return end, false, err
+	}
+	end, err = ld.walk(from)
+	return end, true, err
+}
+
+// firstDamaged is the number of the first segment whose indexes cannot be used, or the count of
+// segments. Behind the recovery point of a crashed log all indexes are built anew in any case.
+func (ld *loader) firstDamaged() (int, error) {
+	l := ld.l
+	for i, s := range l.list() {
+		if !ld.clean && (i+1 == len(l.list()) || l.list()[i+1].base > ld.point) {
+			return i, nil
+		}
+		err := s.loadIndexes()
+		if errors.Is(err, ErrCorruptIndex) {
+			l.m.log.WithError(err).Warnf("%v: indexes of the segments from %d on are rebuilt", l.tp, s.base)
+			return i, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(l.list()), nil
+}
+
+// findEnd is the offset behind the segment's last batch.
+func (s *segment) findEnd() (int64, error) {
+	size := s.size.Load()
+	if size == 0 {
+		return s.base, nil
+	}
+	start := int64(0)
+	if e, ok := s.offsets.latest(); ok {
+		start = int64(e.position)
+	}
+	c, err := s.scan(start, size)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	end := s.base
+	for {
+		h, _, ok, err := c.next()
+		if err != nil || !ok {
+			return end, err
+		}
+		end = h.NextOffset()
+	}
+}
+
+// walk goes through the segments from the given one on. What lies below the recovery point was synced:
+// it is believed, and if it makes no sense the partition stays offline, since cutting there would drop
+// what was acknowledged. Behind it, the first batch that is not whole ends the log.
+func (ld *loader) walk(from int) (end int64, err error) {
+	l := ld.l
+	list := l.list()
+	if err := l.loadProducersLocked(list[from].base); err != nil {
+		return 0, err
+	}
+	w := &walker{ld: ld, next: list[from].base}
+	for i := from; i < len(list); i++ {
+		s := list[i]
+		if s.base < w.next {
+			return 0, fmt.Errorf("segment %d begins before offset %d, where the one before it ends: %w", s.base, w.next, ErrCorruptBatch)
+		}
+		if i > from {
+			if err := l.writeSnapshotLocked(s.base); err != nil {
+				return 0, err
+			}
+		}
+		w.next = s.base
+		torn, err := w.segment(s)
+		if err != nil {
+			return 0, err
+		}
+		if torn != nil {
+			return w.next, ld.cut(i, torn)
+		}
+		if i+1 < len(list) {
+			if err := errors.Join(s.seal(false), s.settle()); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return w.next, nil
+}
+
+// cut drops what stands behind the last whole batch of segment i, and the segments after it.
+func (ld *loader) cut(i int, torn error) error {
+	l := ld.l
+	list := l.list()
+	s := list[i]
+	l.m.log.Warnf("%v: cut at position %d of segment %d, and %d segments after it: %v", l.tp, s.size.Load(), s.base, len(list)-i-1, torn)
+	if err := s.resizeLog(s.size.Load()); err != nil {
+		return err
+	}
+	kept := slices.Clone(list[:i+1])
+	l.segments.Store(&kept)
+	return l.dropSegmentsLocked(list[i+1:], 0)
+}
+
+// walker takes in the batches of segments one after another.
+type walker struct {
+	ld   *loader
+	next int64 // the least offset the next batch may have
+	buf  []byte
+}
+
+// segment takes in one segment. torn is why it ends earlier than its file.
+func (w *walker) segment(s *segment) (torn, err error) {
+	if err := errors.Join(s.offsets.reset(), s.times.reset(), s.txns.reset()); err != nil {
+		return nil, err
+	}
+	size := s.size.Load()
+	s.size.Store(0)
+	s.latest.Store(nil)
+	s.sinceIndexed = 0
+	c, err := s.scan(0, size)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	w.ld.l.m.metrics.recovered.Add(float64(size))
+	for {
+		h, position, ok, err := c.next()
+		if err == nil && !ok {
+			return nil, nil
+		}
+		if err == nil {
+			err = w.check(c, &h, position)
+		}
+		if err != nil {
+			return w.judge(err)
+		}
+		if err := w.take(c, s, &h, position); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// judge tells a torn tail from damage that must not be cut away.
+func (w *walker) judge(err error) (torn, fatal error) {
+	if !errors.Is(err, ErrCorruptBatch) {
+		return nil, err
+	}
+	if w.next < w.ld.trusted() {
+		return nil, fmt.Errorf("at offset %d, below the recovery point %d: %w", w.next, w.ld.trusted(), err)
+	}
+	return err, nil
+}
+
+// trusted is the offset below which the disk has promised to hold everything.
+func (ld *loader) trusted() int64 {
+	if ld.clean {
+		return math.MaxInt64
+	}
+	return ld.point
+}
+
+// check holds a batch against its place, and behind the recovery point against its CRC.
+func (w *walker) check(c *scanner, h *batch.Header, position int64) error {
+	if h.BaseOffset < w.next || h.LastOffsetDelta < 0 {
+		return &scanError{name: c.name, position: position,
+			err: fmt.Errorf("batch [%d, %d] where offset %d is next: %w", h.BaseOffset, h.LastOffset(), w.next, ErrCorruptBatch)}
+	}
+	if h.LastOffset() < w.ld.trusted() {
+		return nil
+	}
+	b, err := c.batch(h, position, w.buf)
+	if err != nil {
+		return err
+	}
+	w.buf = b
+	if _, err := batch.Check(b); err != nil {
+		return &scanError{name: c.name, position: position, err: err}
+	}
+	return nil
+}
+
+func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) error {
+	l := w.ld.l
+	m, isMarker, err := c.marker(h, position)
+	if err != nil {
+		return err
+	}
+	if err := s.added(h, w.ld.cfg.IndexIntervalBytes); err != nil {
+		return err
+	}
+	if h.LeaderEpoch >= 0 {
+		l.epochs.assign(h.LeaderEpoch, h.BaseOffset)
+	}
+	if ended, ok := l.mu.producers.add(h, m, isMarker); ok && ended.aborted {
+		if err := s.txns.add(l.txnEntryLocked(ended)); err != nil {
+			return err
+		}
+	}
+	w.next = h.NextOffset()
+	return nil
+}
+
+// finishSwaps completes what compaction had begun to swap in when the broker stopped: the new segment
+// is whole, so the ones it replaces go, and it takes its name.
+func (ld *loader) finishSwaps(entries []fs.DirEntry) error {
+	l := ld.l
+	for _, e := range entries {
+		base, ok := parseOffsetName(e.Name(), suffixLog+suffixSwap)
+		if !ok {
+			continue
+		}
+		if err := ld.removeReplaced(base, entries); err != nil {
+			return err
+		}
+	}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), suffixSwap)
+		if !ok {
+			continue
+		}
+		if err := l.m.fs.Rename(l.file(e.Name()), l.file(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeReplaced removes the segments whose records the swap file at base holds.
+func (ld *loader) removeReplaced(base int64, entries []fs.DirEntry) error {
+	l := ld.l
+	end, err := ld.swapEnd(base)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		for _, suffix := range []string{suffixLog, suffixOffsets, suffixTimes, suffixTxns} {
+			at, ok := parseOffsetName(e.Name(), suffix)
+			if !ok || at < base || at >= end {
+				continue
+			}
+			if err := l.m.fs.Remove(l.file(e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// swapEnd is the offset behind the swap file's last batch.
+func (ld *loader) swapEnd(base int64) (int64, error) {
+	l := ld.l
+	s := newSegment(l.m.files, l.folder(), base, &ld.cfg)
+	s.log.moved(l.file(offsetName(base, suffixLog+suffixSwap)))
+	defer s.close()
+	info, err := l.m.fs.Stat(s.log.name())
+	if err != nil {
+		return 0, err
+	}
+	s.size.Store(info.Size())
+	end, err := s.findEnd()
+	return max(end, base+1), err
+}

@@ -1,0 +1,281 @@
+package logdir
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ottla/zkcoord/cluster"
+)
+
+// applyRetention deletes what the topics' settings want gone.
+func (m *Manager) applyRetention() {
+	for _, l := range m.Logs() {
+		if err := l.applyRetention(time.Now()); err != nil {
+			m.log.WithError(err).Warnf("%v: retention", l.tp)
+		}
+	}
+}
+
+// applyRetention deletes segments that are too old, too many, or below the log start, oldest first, and
+// never one that is not committed as a whole.
+func (l *Log) applyRetention(now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.usableLocked() != nil {
+		return nil
+	}
+	cfg := l.cfg.Load()
+	n := l.countBelowStart()
+	if cfg.Delete {
+		n = max(n, l.countExpired(cfg, now), l.countExcess(cfg))
+	}
+	if n == 0 {
+		return nil
+	}
+	return l.failing(l.deleteOldestLocked(n, cfg))
+}
+
+// committedSegments is how many segments, from the oldest on, lie below the high watermark entirely.
+func (l *Log) committedSegments() int {
+	list, hw := l.list(), l.HighWatermark()
+	for i := range list {
+		next := l.mu.written.offset
+		if i+1 < len(list) {
+			next = list[i+1].base
+		}
+		if next > hw || i+1 == len(list) && list[i].size.Load() == 0 {
+			return i
+		}
+	}
+	return len(list)
+}
+
+func (l *Log) countBelowStart() int {
+	list, n := l.list(), 0
+	for n+1 < len(list) && list[n+1].base <= l.start.Load() {
+		n++
+	}
+	return n
+}
+
+func (l *Log) countExpired(cfg *Config, now time.Time) int {
+	if cfg.RetentionAge < 0 {
+		return 0
+	}
+	oldest := now.UnixMilli() - millis(cfg.RetentionAge)
+	list, most := l.list(), l.committedSegments()
+	for i := range most {
+		if list[i].lastTime() >= oldest {
+			return i
+		}
+	}
+	return most
+}
+
+// countExcess: the log keeps at least retention.bytes, so a segment goes only if it is all surplus.
+func (l *Log) countExcess(cfg *Config) int {
+	if cfg.RetentionBytes < 0 {
+		return 0
+	}
+	excess := l.Size() - cfg.RetentionBytes
+	list, most := l.list(), l.committedSegments()
+	for i := range most {
+		if excess -= list[i].size.Load(); excess < 0 {
+			return i
+		}
+	}
+	return most
+}
+
+// deleteOldestLocked deletes n segments. If that is all, a new one is begun first.
+func (l *Log) deleteOldestLocked(n int, cfg *Config) error {
+	if n == len(l.list()) {
+		if err := l.rollLocked(l.mu.written.offset, cfg); err != nil {
+			return err
+		}
+		l.publishRollLocked()
+	}
+	list := l.list()
+	first := list[n].base
+	if err := l.advanceStartLocked(max(first, l.start.Load())); err != nil {
+		return err
+	}
+	kept := slices.Clone(list[n:])
+	l.segments.Store(&kept)
+	l.m.log.Infof("%v: deleted %d segments, the log starts at %d", l.tp, n, l.start.Load())
+	for _, s := range list[:n] {
+		l.dropSnapshotLater(s.base, cfg.FileDeleteDelay)
+	}
+	return l.dropSegmentsLocked(list[:n], cfg.FileDeleteDelay)
+}
+
+// publishRollLocked has the published end lie in the new segment, unless it waits for a sync.
+func (l *Log) publishRollLocked() {
+	if l.end.Load().offset == l.mu.written.offset {
+		l.publishLocked(l.mu.written)
+	}
+}
+
+func (l *Log) dropSnapshotLater(base int64, delay time.Duration) {
+	name := l.file(offsetName(base, suffixSnapshot))
+	if err := l.m.fs.Rename(name, name+suffixDeleted); err == nil {
+		l.m.removeLater(delay, name+suffixDeleted)
+	}
+}
+
+// advanceStartLocked raises the log start and forgets the reigns before it.
+func (l *Log) advanceStartLocked(offset int64) error {
+	if offset <= l.start.Load() {
+		return nil
+	}
+	l.start.Store(offset)
+	l.epochs.truncateStart(offset)
+	return l.writeEpochsLocked()
+}
+
+// AdvanceLogStart makes offset the first that may be read, as DeleteRecords asks: segments below it are
+// deleted with the next check of retention. Above the high watermark, or below zero, it is
+// ErrOffsetOutOfRange; a topic that is compacted and never deleted has ErrPolicyViolation; below the log
+// start nothing changes.
+func (l *Log) AdvanceLogStart(offset int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usableLocked(); err != nil {
+		return err
+	}
+	if cfg := l.cfg.Load(); cfg.Compact && !cfg.Delete {
+		return fmt.Errorf("%v: %w", l.tp, ErrPolicyViolation)
+	}
+	if hw := l.HighWatermark(); offset < 0 || offset > hw {
+		return fmt.Errorf("%v: new log start %d, the high watermark is %d: %w", l.tp, offset, hw, ErrOffsetOutOfRange)
+	}
+	return l.failing(l.advanceStartLocked(offset))
+}
+
+// FollowLogStart raises the log start to the leader's, which may be ahead of what this follower knows to
+// be committed; never beyond the log end.
+func (l *Log) FollowLogStart(offset int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usableLocked(); err != nil {
+		return err
+	}
+	return l.failing(l.advanceStartLocked(min(offset, l.mu.written.offset)))
+}
+
+func (m *Manager) expireProducers() {
+	before := nowMillis() - m.o.ProducerIDExpiration.Milliseconds()
+	for _, l := range m.Logs() {
+		l.mu.Lock()
+		l.mu.producers.expire(before)
+		l.mu.Unlock()
+	}
+}
+
+// flushOld syncs the logs whose topics want it by time (flush.ms).
+func (m *Manager) flushOld() {
+	now := nowMillis()
+	for _, l := range m.Logs() {
+		age := l.cfg.Load().FlushAge
+		if age == Forever {
+			continue
+		}
+		l.mu.Lock()
+		due := l.mu.unflushed > 0 && now-l.mu.flushedAt >= millis(age) && l.usableLocked() == nil
+		l.mu.Unlock()
+		if !due {
+			continue
+		}
+		if err := l.Flush(); err != nil {
+			m.log.WithError(err).Errorf("%v: flush", l.tp)
+		}
+	}
+}
+
+// checkpointDir writes all checkpoints of a directory.
+func (m *Manager) checkpointDir(d *logDir) error {
+	for _, c := range []struct {
+		file string
+		of   func(*Log) (int64, bool)
+	}{
+		{recoveryPointFile, func(l *Log) (int64, bool) { return l.RecoveryPoint(), true }},
+		{logStartFile, logStartToKeep},
+		{highWatermarkFile, func(l *Log) (int64, bool) { return l.HighWatermark(), true }},
+	} {
+		if err := m.checkpoint(d, c.file, c.of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logStartToKeep: the first segment's name tells the log start unless DeleteRecords has raised it.
+func logStartToKeep(l *Log) (int64, bool) {
+	start := l.LogStartOffset()
+	return start, start > l.list()[0].base
+}
+
+// checkpoint writes one file of a directory. What its quarantined partitions had in it stays in it.
+func (m *Manager) checkpoint(d *logDir, file string, of func(*Log) (int64, bool)) error {
+	m.checkpointing.Lock()
+	defer m.checkpointing.Unlock()
+	if err := d.err(); err != nil {
+		return nil
+	}
+	offsets := map[cluster.TopicPartition]int64{}
+	m.mu.RLock()
+	for tp, l := range m.mu.logs {
+		if l.dir != d {
+			continue
+		}
+		if offset, ok := of(l); ok {
+			offsets[tp] = offset
+		}
+	}
+	for tp, q := range m.mu.folders {
+		if offset, ok := d.loaded(file)[tp]; ok && q.dir == d {
+			offsets[tp] = offset
+		}
+	}
+	m.mu.RUnlock()
+	if err := writeFile(m.fs, d.file(file), encodeOffsets(offsets), true); err != nil {
+		return d.failing(cluster.TopicPartition{}, err)
+	}
+	return nil
+}
+
+func (d *logDir) loaded(file string) map[cluster.TopicPartition]int64 {
+	switch file {
+	case recoveryPointFile:
+		return d.points
+	case logStartFile:
+		return d.starts
+	default:
+		return d.watermarks
+	}
+}
+
+func (m *Manager) checkpointAll(file string, of func(*Log) (int64, bool)) {
+	for _, d := range m.liveDirs() {
+		if err := m.checkpoint(d, file, of); err != nil {
+			m.log.WithError(err).Errorf("%s", d.file(file))
+		}
+	}
+}
+
+func (m *Manager) checkpointRecoveryPoints() {
+	m.checkpointAll(recoveryPointFile, func(l *Log) (int64, bool) { return l.RecoveryPoint(), true })
+}
+
+func (m *Manager) checkpointLogStarts() { m.checkpointAll(logStartFile, logStartToKeep) }
+
+// CheckpointHighWatermarks writes replication-offset-checkpoint in every live directory.
+func (m *Manager) CheckpointHighWatermarks() error {
+	for _, d := range m.liveDirs() {
+		if err := m.checkpoint(d, highWatermarkFile, func(l *Log) (int64, bool) { return l.HighWatermark(), true }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package logdir
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"ottla/logdir/batch"
+)
+
+// scanner walks the headers of a segment's batches without reading their records.
+type scanner struct {
+	file *openFile
+	name string
+	at   int64 // of the next batch
+	end  int64
+	buf  *scanBuffer
+	from int64 // position of buf's first byte
+	n    int   // bytes in buf
+}
+
+// scanBuffer is one page: with small batches it holds many headers, with large ones it costs one.
+type scanBuffer [4096]byte
+
+var scanBuffers = sync.Pool{New: func() any { return new(scanBuffer) }}
+
+// scan starts at a position that is the start of a batch. close it.
+func (s *segment) scan(from, to int64) (*scanner, error) {
+	f, err := s.log.acquire()
+	if err != nil {
+		return nil, err
+	}
+	return &scanner{file: f, name: s.log.name(), at: from, end: to, buf: scanBuffers.Get().(*scanBuffer)}, nil
+}
+
+func (c *scanner) close() {
+	c.file.unref()
+	scanBuffers.Put(c.buf)
+}
+
+// next returns the next batch's header and position. ok is false at the end. A batch that is cut short
+// or makes no sense is ErrCorruptBatch.
+func (c *scanner) next() (h batch.Header, position int64, ok bool, err error) {
+	if c.at >= c.end {
+		return h, 0, false, nil
+	}
+	if err := c.fill(); err != nil {
+		return h, 0, false, err
+	}
+	h, err = batch.ReadHeader(c.buf[c.at-c.from : c.n])
+	if err == nil && c.at+int64(h.SizeInBytes()) > c.end {
+		err = batch.ErrShort
+	}
+	if err != nil {
+		return h, 0, false, &scanError{name: c.name, position: c.at, err: err}
+	}
+	position = c.at
+	c.at += int64(h.SizeInBytes())
+	return h, position, true, nil
+}
+
+// fill has the next header in the buffer, or as much of it as there is.
+func (c *scanner) fill() error {
+	want := min(int64(batch.HeaderSize), c.end-c.at)
+	if c.at >= c.from && c.at+want <= c.from+int64(c.n) {
+		return nil
+	}
+	n := int(min(int64(len(c.buf)), c.end-c.at))
+	got, err := c.file.ReadAt(c.buf[:n], c.at)
+	if got < n {
+		return fmt.Errorf("read %s, position %d: %w", c.name, c.at, shortRead(err))
+	}
+	c.from, c.n = c.at, n
+	return nil
+}
+
+// batch reads the whole batch of a header that next returned, into buf if it is large enough.
+func (c *scanner) batch(h *batch.Header, position int64, buf []byte) ([]byte, error) {
+	n := h.SizeInBytes()
+	if cap(buf) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if got, err := c.file.ReadAt(buf, position); got < n {
+		return nil, fmt.Errorf("read %s, position %d: %w", c.name, position, shortRead(err))
+	}
+	return buf, nil
+}
+
+// scanError is an ErrCorruptBatch with its place.
+type scanError struct {
+	name     string
+	position int64
+	err      error
+}
+
+func (e *scanError) Error() string {
+	return fmt.Sprintf("%s, position %d: %v", e.name, e.position, e.err)
+}
+func (e *scanError) Unwrap() error { return e.err }
+func (e *scanError) Is(target error) bool {
+	return target == ErrCorruptBatch && !errors.Is(e.err, batch.ErrOldFormat)
+}
+
+// locate finds the first batch whose last offset is at least offset, below the position end. ok is
+// false if there is none.
+func (s *segment) locate(offset, end int64) (h batch.Header, position int64, ok bool, err error) {
+	start, err := s.startFor(offset)
+	if err != nil {
+		return h, 0, false, err
+	}
+	c, err := s.scan(start, end)
+	if err != nil {
+		return h, 0, false, err
+	}
+	defer c.close()
+	for {
+		h, position, ok, err = c.next()
+		if err != nil || !ok || h.LastOffset() >= offset {
+			return h, position, ok, err
+		}
+	}
+}
+
+// startFor is a position at or before the batch with the offset, by the index.
+func (s *segment) startFor(offset int64) (int64, error) {
+	e, ok, err := s.offsets.floor(offset - s.base)
+	if err != nil || !ok {
+		return 0, err
+	}
+	return int64(e.position), nil
+}

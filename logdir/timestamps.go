@@ -1,0 +1,97 @@
+package logdir
+
+import (
+	"ottla/logdir/batch"
+)
+
+// OffsetForTimestamp finds the first record whose timestamp is at least ts, from the log start on.
+// epoch is its leader epoch, -1 if unknown.
+func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32, found bool, err error) {
+	if err := l.dir.err(); err != nil {
+		return -1, -1, -1, false, err
+	}
+	end, start, list := l.end.Load(), l.start.Load(), l.list()
+	for i, s := range list {
+		if s.maxTimestamp().timestamp < ts || i+1 < len(list) && list[i+1].base <= start {
+			continue
+		}
+		size := s.size.Load()
+		if s.base == end.base {
+			size = end.position
+		}
+		offset, timestamp, epoch, found, err = s.timestampAtLeast(ts, start, size)
+		if err != nil || found {
+			return offset, timestamp, epoch, found, l.failingRead(err)
+		}
+	}
+	return -1, -1, -1, false, nil
+}
+
+// MaxTimestamp finds the first record that has the largest timestamp of the log.
+func (l *Log) MaxTimestamp() (offset, timestamp int64, epoch int32, found bool, err error) {
+	largest := batch.NoTimestamp
+	for _, s := range l.list() {
+		largest = max(largest, s.maxTimestamp().timestamp)
+	}
+	if largest < 0 {
+		return -1, -1, -1, false, nil
+	}
+	return l.OffsetForTimestamp(largest)
+}
+
+// timestampAtLeast looks from the newest time entry that is too old on. size bounds what it may see.
+func (s *segment) timestampAtLeast(ts, start, size int64) (offset, timestamp int64, epoch int32, found bool, err error) {
+	position, err := s.startForTime(ts, start)
+	if err != nil {
+		return -1, -1, -1, false, err
+	}
+	c, err := s.scan(position, size)
+	if err != nil {
+		return -1, -1, -1, false, err
+	}
+	defer c.close()
+	for {
+		h, position, ok, err := c.next()
+		if err != nil || !ok {
+			return -1, -1, -1, false, err
+		}
+		if h.MaxTimestamp < ts || h.LastOffset() < start {
+			continue
+		}
+		r, ok, err := c.firstRecord(&h, position, ts, start)
+		if err != nil || ok {
+			return r.Offset, r.Timestamp, h.LeaderEpoch, ok, err
+		}
+	}
+}
+
+func (s *segment) startForTime(ts, start int64) (int64, error) {
+	from := start
+	// A strictly older entry: of several batches with the timestamp the entry names only one.
+	if e, ok, err := s.times.floor(ts - 1); err != nil {
+		return 0, err
+	} else if ok {
+		from = max(from, s.base+int64(e.relative))
+	}
+	if from <= s.base {
+		return 0, nil
+	}
+	return s.startFor(from)
+}
+
+// firstRecord finds the first record of a batch that is young enough and not below start.
+func (c *scanner) firstRecord(h *batch.Header, position, ts, start int64) (r batch.Record, ok bool, err error) {
+	b, err := c.batch(h, position, nil)
+	if err != nil {
+		return r, false, err
+	}
+	for r, err := range batch.Records(b) {
+		if err != nil {
+			return batch.Record{}, false, &scanError{name: c.name, position: position, err: err}
+		}
+		if r.Timestamp >= ts && r.Offset >= start {
+			return batch.Record{Offset: r.Offset, Timestamp: r.Timestamp}, true, nil
+		}
+	}
+	return r, false, nil
+}
