@@ -92,7 +92,7 @@ func main() {
 			}
 		}
 		g := parseGroup(body)
-		fmt.Fprintf(&b, "case %d: // %s\nreturn schema{flexible: %s, group: ", key, strings.TrimSuffix(name, "Request"), version(flexible))
+		fmt.Fprintf(&b, "case %d: // %s\nreturn schema{flexible: %s, layout: ", key, strings.TrimSuffix(name, "Request"), version(flexible))
 		g.print(&b)
 		b.WriteString("}\n")
 	}
@@ -359,7 +359,7 @@ func version(v int) string {
 }
 
 func (g *group) print(b *bytes.Buffer) {
-	b.WriteString("group{")
+	b.WriteString("layout{")
 	if g.tagged {
 		b.WriteString("tagged: true, ")
 	}

@@ -29,7 +29,7 @@ const (
 	text    kind = 17 // 2 bytes of length, compact: uvarint of length+1
 	blob    kind = 18 // 4 bytes of length, compact: uvarint of length+1
 	array   kind = 19 // 4 bytes of count, compact: uvarint of count+1
-	record  kind = 20 // the fields of its group, one after another
+	record  kind = 20 // the fields of its layout, one after another
 )
 
 // never is above every version.
@@ -40,12 +40,12 @@ type field struct {
 	name           string
 	kind           kind
 	from, to, null int16
-	tag            uint32 // of a tagged field
-	of             *group // of an array or a record
+	tag            uint32  // of a tagged field
+	of             *layout // of an array or a record
 }
 
-// group is a struct: its fields, and in flexible versions its tagged fields.
-type group struct {
+// layout is a struct: its fields, and in flexible versions its tagged fields.
+type layout struct {
 	fields []field
 	tags   []field
 	tagged bool
@@ -54,7 +54,7 @@ type group struct {
 // schema is a request.
 type schema struct {
 	flexible int16 // the first version that is compact and tagged
-	group    group
+	layout   layout
 }
 
 var (
@@ -67,7 +67,7 @@ var (
 // field is nobody's concern, as in Kafka.
 func (s *schema) check(body []byte, version int16) (used int, err error) {
 	w := walk{rest: body, version: version, flexible: version >= s.flexible, unknown: 64 + len(body)/16}
-	w.group(&s.group)
+	w.layout(&s.layout)
 	if w.err != nil {
 		return 0, fmt.Errorf("%s, byte %d of %d: %w", w.at, len(body)-len(w.rest), len(body), w.err)
 	}
@@ -86,7 +86,7 @@ type walk struct {
 	at      string // the field where err arose
 }
 
-func (w *walk) group(g *group) {
+func (w *walk) layout(g *layout) {
 	for i := range g.fields {
 		f := &g.fields[i]
 		if w.version < f.from || w.version > f.to {
@@ -121,10 +121,10 @@ func (w *walk) field(f *field) {
 			return
 		}
 		for ; n > 0 && w.err == nil; n-- {
-			w.group(f.of)
+			w.layout(f.of)
 		}
 	case record:
-		w.group(f.of)
+		w.layout(f.of)
 	default:
 		w.skip(int(f.kind))
 	}
@@ -156,7 +156,7 @@ func (w *walk) size(width int, f *field) int {
 	return n
 }
 
-func (w *walk) tags(g *group) {
+func (w *walk) tags(g *layout) {
 	for n := w.uvarint(); n > 0 && w.err == nil; n-- {
 		tag, size := w.uvarint(), w.uvarint()
 		if uint64(size) > uint64(len(w.rest)) {

@@ -15,7 +15,7 @@ import (
 func guarded(f func(name string, key, version int16, s *schema)) {
 	for key := range int16(70) {
 		s := schemaOf(key)
-		if s.group.fields == nil && s.group.tags == nil {
+		if s.layout.fields == nil && s.layout.tags == nil {
 			continue
 		}
 		req := kmsg.RequestForKey(key)
@@ -170,7 +170,7 @@ func densest(s *schema, version int16, n int, tags bool) []byte {
 	if tags {
 		e.tags = n / 16
 	}
-	return e.group(nil, &s.group, n)
+	return e.group(nil, &s.layout, n)
 }
 
 type encoder struct {
@@ -179,7 +179,7 @@ type encoder struct {
 	tags     int // unknown tagged fields still to be spent, one a struct
 }
 
-func (e *encoder) group(b []byte, g *group, room int) []byte {
+func (e *encoder) group(b []byte, g *layout, room int) []byte {
 	for i := range g.fields {
 		f := &g.fields[i]
 		if e.version < f.from || e.version > f.to {
@@ -238,7 +238,7 @@ func FuzzGuard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, version int16, body []byte) {
 		req := kmsg.RequestForKey(key)
 		s := schemaOf(key)
-		if req == nil || version < 0 || version > req.MaxVersion() || s.group.fields == nil {
+		if req == nil || version < 0 || version > req.MaxVersion() || s.layout.fields == nil {
 			return
 		}
 		used, err := s.check(body, version)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -13,12 +14,20 @@ import (
 // its own, and its methods may be called from any number of connections at once.
 type API struct {
 	Options
-	rows map[int16]*row // by API key
+	rows     map[int16]*row // by API key
+	sessions *fetchSessions
+	// changes wakes whoever waits for UpdateMetadata.
+	changes     changes
+	producerIDs producerIDs
+
+	// Requests in work, with their buffers, to be used again.
+	produces sync.Pool // of *produce
+	fetches  sync.Pool // of *fetch
 }
 
 // New makes an API out of the broker's parts.
 func New(o Options) *API {
-	return &API{Options: o, rows: served()}
+	return &API{Options: o, rows: served(), sessions: newFetchSessions(int(o.Config.Static().FetchSessionCacheSlots))}
 }
 
 // call is one request on its way through its handler. A handler ends in exactly one reply, silence or

@@ -2,10 +2,16 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/logdir"
+	"ottla/server/config"
+	"ottla/server/group"
+	"ottla/server/metadata"
+	"ottla/server/replica"
 	"ottla/zkcoord/cluster"
 )
 
@@ -15,15 +21,75 @@ type Options struct {
 	ID        cluster.BrokerID
 	ClusterID string
 
-	// BrokerEpoch is the czxid of /brokers/ids/ID as of the last registration, -1 before it.
-	BrokerEpoch func() int64
-
+	Config     *config.Live
+	Metadata   *metadata.Cache
+	Replicas   Replicas
+	Groups     Groups
 	Controller Controller
-
-	// FetchSessions is how many incremental fetch sessions are kept (max.incremental.fetch.session.cache.slots).
-	FetchSessions int
+	Topics     AutoCreator
+	Offsets    OffsetStore
+	// AllocateProducerIDs asks the active controller, which may be another broker, for a block of producer
+	// ids, and gives its answer to reply once, from any goroutine.
+	AllocateProducerIDs func(reply func(first int64, count int32, code int16))
 
 	Log logrus.FieldLogger
+}
+
+// Replicas are the partitions that this broker hosts: server/replica's Manager.
+type Replicas interface {
+	// Append writes each entry's records as the partition's leader and fills in its result. appended, if not
+	// nil, is called once when no entry's records are needed any more; done once, after it, perhaps before
+	// Append returns.
+	Append(acks int16, timeout time.Duration, origin logdir.Origin, version int16, entries []replica.AppendEntry,
+		appended func(), done func([]replica.AppendEntry))
+	// Fetch reads each partition, waits until there is enough, and calls done once. Who gets the results
+	// releases their data.
+	Fetch(p replica.FetchParams, parts []replica.FetchPartition, done func([]replica.FetchPartition))
+	// ListOffset answers for one partition of ListOffsets, ListOffsetsV0 for one of its version 0.
+	ListOffset(tp cluster.TopicPartition, currentLeaderEpoch int32, timestamp int64, isolation int8, replica cluster.BrokerID) (
+		offset, foundTimestamp int64, epoch int32, err error)
+	ListOffsetsV0(tp cluster.TopicPartition, timestamp int64, limit int, replica cluster.BrokerID) ([]int64, error)
+	EpochEndOffset(tp cluster.TopicPartition, currentLeaderEpoch, epoch int32) (foundEpoch int32, end int64, err error)
+	// DeleteRecords calls done once, when all live replicas have deleted or the time is over.
+	DeleteRecords(timeout time.Duration, deletions []replica.RecordDeletion, done func([]replica.RecordDeletion))
+	DescribeProducers(tp cluster.TopicPartition) ([]logdir.ProducerState, error)
+	// The controller's requests. onLeadership is called before LeaderAndISR returns.
+	LeaderAndISR(req *kmsg.LeaderAndISRRequest, onLeadership func(leads, follows []replica.Leadership)) *kmsg.LeaderAndISRResponse
+	StopReplica(req *kmsg.StopReplicaRequest) *kmsg.StopReplicaResponse
+	UpdateMetadata(req *kmsg.UpdateMetadataRequest) *kmsg.UpdateMetadataResponse
+}
+
+// Groups is the group coordinator. A reply is called exactly once, from any goroutine.
+type Groups interface {
+	JoinGroup(client group.Client, req *kmsg.JoinGroupRequest, reply func(*kmsg.JoinGroupResponse))
+	SyncGroup(req *kmsg.SyncGroupRequest, reply func(*kmsg.SyncGroupResponse))
+	Heartbeat(req *kmsg.HeartbeatRequest, reply func(*kmsg.HeartbeatResponse))
+	LeaveGroup(req *kmsg.LeaveGroupRequest, reply func(*kmsg.LeaveGroupResponse))
+	OffsetCommit(req *kmsg.OffsetCommitRequest, reply func(*kmsg.OffsetCommitResponse))
+	OffsetFetch(req *kmsg.OffsetFetchRequest, reply func(*kmsg.OffsetFetchResponse))
+	OffsetDelete(req *kmsg.OffsetDeleteRequest, reply func(*kmsg.OffsetDeleteResponse))
+	DescribeGroups(req *kmsg.DescribeGroupsRequest, reply func(*kmsg.DescribeGroupsResponse))
+	ListGroups(req *kmsg.ListGroupsRequest, reply func(*kmsg.ListGroupsResponse))
+	DeleteGroups(req *kmsg.DeleteGroupsRequest, reply func(*kmsg.DeleteGroupsResponse))
+	// PartitionFor is the partition of __consumer_offsets whose leader coordinates the group.
+	PartitionFor(group string) int32
+	// Elect takes a partition's groups over, Resign gives them up, those of one leader epoch or of any.
+	Elect(partition, epoch int32)
+	Resign(partition int32, epoch *int32)
+}
+
+// AutoCreator makes topics when they are first asked for.
+type AutoCreator interface {
+	// CreateOnUse makes each topic with the broker's defaults, or those of the coordinator that it belongs to,
+	// and returns the code that its client is answered with: LEADER_NOT_AVAILABLE for one that was made now or by somebody
+	// else a moment ago, otherwise why it could not be.
+	CreateOnUse(ctx context.Context, topics []string) (codes []int16)
+}
+
+// OffsetStore is where version 0 of OffsetCommit and OffsetFetch keep offsets: ZooKeeper.
+type OffsetStore interface {
+	ConsumerOffset(ctx context.Context, group string, tp cluster.TopicPartition) (offset int64, found bool, err error)
+	SetConsumerOffset(ctx context.Context, group string, tp cluster.TopicPartition, offset int64) error
 }
 
 // Controller is this broker's controller, which may or may not be the active one. Where it is not, it

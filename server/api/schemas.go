@@ -6,21 +6,21 @@ package api
 func schemaOf(key int16) schema {
 	switch key {
 	case 0: // Produce
-		return schema{flexible: 9, group: group{tagged: true, fields: []field{
+		return schema{flexible: 9, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionID", kind: text, from: 3, to: never, null: 0},
 			{name: "Acks", kind: fixed2, to: never, null: never},
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 12, null: never},
 				{name: "TopicID", kind: fixed16, from: 13, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Records", kind: blob, to: never, null: 0},
 				}}},
 			}}},
 		}}}
 	case 1: // Fetch
-		return schema{flexible: 12, group: group{tagged: true, fields: []field{
+		return schema{flexible: 12, layout: layout{tagged: true, fields: []field{
 			{name: "ReplicaID", kind: fixed4, to: 14, null: never},
 			{name: "MaxWaitMillis", kind: fixed4, to: never, null: never},
 			{name: "MinBytes", kind: fixed4, to: never, null: never},
@@ -28,10 +28,10 @@ func schemaOf(key int16) schema {
 			{name: "IsolationLevel", kind: fixed1, from: 4, to: never, null: never},
 			{name: "SessionID", kind: fixed4, from: 7, to: never, null: never},
 			{name: "SessionEpoch", kind: fixed4, from: 7, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 12, null: never},
 				{name: "TopicID", kind: fixed16, from: 13, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, from: 9, to: never, null: never},
 					{name: "FetchOffset", kind: fixed8, to: never, null: never},
@@ -43,28 +43,28 @@ func schemaOf(key int16) schema {
 					{name: "HighWatermark", kind: fixed8, to: never, null: never, tag: 1},
 				}}},
 			}}},
-			{name: "ForgottenTopics", kind: array, from: 7, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "ForgottenTopics", kind: array, from: 7, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, from: 7, to: 12, null: never},
 				{name: "TopicID", kind: fixed16, from: 13, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 			{name: "Rack", kind: text, from: 11, to: never, null: never},
 		}, tags: []field{
 			{name: "ClusterID", kind: text, to: never, null: 0, tag: 0},
-			{name: "ReplicaState", kind: record, to: never, null: never, tag: 1, of: &group{tagged: true, fields: []field{
+			{name: "ReplicaState", kind: record, to: never, null: never, tag: 1, of: &layout{tagged: true, fields: []field{
 				{name: "ID", kind: fixed4, to: never, null: never},
 				{name: "Epoch", kind: fixed8, to: never, null: never},
 			}}},
 		}}}
 	case 2: // ListOffsets
-		return schema{flexible: 6, group: group{tagged: true, fields: []field{
+		return schema{flexible: 6, layout: layout{tagged: true, fields: []field{
 			{name: "ReplicaID", kind: fixed4, to: never, null: never},
 			{name: "IsolationLevel", kind: fixed1, from: 2, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, from: 4, to: never, null: never},
 					{name: "Timestamp", kind: fixed8, to: never, null: never},
@@ -74,8 +74,8 @@ func schemaOf(key int16) schema {
 			{name: "TimeoutMillis", kind: fixed4, from: 10, to: never, null: never},
 		}}}
 	case 3: // Metadata
-		return schema{flexible: 9, group: group{tagged: true, fields: []field{
-			{name: "Topics", kind: array, to: never, null: 1, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 9, layout: layout{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: 1, of: &layout{tagged: true, fields: []field{
 				{name: "TopicID", kind: fixed16, from: 10, to: never, null: never},
 				{name: "Topic", kind: text, to: never, null: 10},
 			}}},
@@ -84,80 +84,80 @@ func schemaOf(key int16) schema {
 			{name: "IncludeTopicAuthorizedOperations", kind: fixed1, from: 8, to: never, null: never},
 		}}}
 	case 4: // LeaderAndISR
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "ControllerID", kind: fixed4, to: never, null: never},
 			{name: "IsKRaftController", kind: fixed1, from: 7, to: never, null: never},
 			{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, from: 2, to: never, null: never},
 			{name: "Type", kind: fixed1, from: 5, to: never, null: never},
-			{name: "PartitionStates", kind: array, to: 1, null: never, of: &group{tagged: true, fields: []field{
+			{name: "PartitionStates", kind: array, to: 1, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 1, null: never},
 				{name: "Partition", kind: fixed4, to: never, null: never},
 				{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 				{name: "Leader", kind: fixed4, to: never, null: never},
 				{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
-				{name: "ISR", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "ISR", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 				{name: "ZKVersion", kind: fixed4, to: never, null: never},
-				{name: "Replicas", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
-				{name: "AddingReplicas", kind: array, from: 3, to: never, null: never, of: &group{fields: []field{
+				{name: "AddingReplicas", kind: array, from: 3, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
-				{name: "RemovingReplicas", kind: array, from: 3, to: never, null: never, of: &group{fields: []field{
+				{name: "RemovingReplicas", kind: array, from: 3, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 				{name: "IsNew", kind: fixed1, from: 1, to: never, null: never},
 				{name: "LeaderRecoveryState", kind: fixed1, from: 6, to: never, null: never},
 			}}},
-			{name: "TopicStates", kind: array, from: 2, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "TopicStates", kind: array, from: 2, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
 				{name: "TopicID", kind: fixed16, from: 5, to: never, null: never},
-				{name: "PartitionStates", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "PartitionStates", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Topic", kind: text, to: 1, null: never},
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 					{name: "Leader", kind: fixed4, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
-					{name: "ISR", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "ISR", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 					{name: "ZKVersion", kind: fixed4, to: never, null: never},
-					{name: "Replicas", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
-					{name: "AddingReplicas", kind: array, from: 3, to: never, null: never, of: &group{fields: []field{
+					{name: "AddingReplicas", kind: array, from: 3, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
-					{name: "RemovingReplicas", kind: array, from: 3, to: never, null: never, of: &group{fields: []field{
+					{name: "RemovingReplicas", kind: array, from: 3, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 					{name: "IsNew", kind: fixed1, from: 1, to: never, null: never},
 					{name: "LeaderRecoveryState", kind: fixed1, from: 6, to: never, null: never},
 				}}},
 			}}},
-			{name: "LiveLeaders", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "LiveLeaders", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "BrokerID", kind: fixed4, to: never, null: never},
 				{name: "Host", kind: text, to: never, null: never},
 				{name: "Port", kind: fixed4, to: never, null: never},
 			}}},
 		}}}
 	case 5: // StopReplica
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "ControllerID", kind: fixed4, to: never, null: never},
 			{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 			{name: "IsKRaftController", kind: fixed1, from: 4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, from: 1, to: never, null: never},
 			{name: "DeletePartitions", kind: fixed1, to: 2, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
 				{name: "Partition", kind: fixed4, to: 0, null: never},
-				{name: "Partitions", kind: array, from: 1, to: 2, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, from: 1, to: 2, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
-				{name: "PartitionStates", kind: array, from: 3, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "PartitionStates", kind: array, from: 3, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
 					{name: "Delete", kind: fixed1, to: never, null: never},
@@ -165,54 +165,54 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 6: // UpdateMetadata
-		return schema{flexible: 6, group: group{tagged: true, fields: []field{
+		return schema{flexible: 6, layout: layout{tagged: true, fields: []field{
 			{name: "ControllerID", kind: fixed4, to: never, null: never},
 			{name: "IsKRaftController", kind: fixed1, from: 8, to: never, null: never},
 			{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, from: 5, to: never, null: never},
-			{name: "PartitionStates", kind: array, to: 4, null: never, of: &group{tagged: true, fields: []field{
+			{name: "PartitionStates", kind: array, to: 4, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 4, null: never},
 				{name: "Partition", kind: fixed4, to: never, null: never},
 				{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 				{name: "Leader", kind: fixed4, to: never, null: never},
 				{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
-				{name: "ISR", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "ISR", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 				{name: "ZKVersion", kind: fixed4, to: never, null: never},
-				{name: "Replicas", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
-				{name: "OfflineReplicas", kind: array, from: 4, to: never, null: never, of: &group{fields: []field{
+				{name: "OfflineReplicas", kind: array, from: 4, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
-			{name: "TopicStates", kind: array, from: 5, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "TopicStates", kind: array, from: 5, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
 				{name: "TopicID", kind: fixed16, from: 7, to: never, null: never},
-				{name: "PartitionStates", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "PartitionStates", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Topic", kind: text, to: 4, null: never},
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 					{name: "Leader", kind: fixed4, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
-					{name: "ISR", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "ISR", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 					{name: "ZKVersion", kind: fixed4, to: never, null: never},
-					{name: "Replicas", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
-					{name: "OfflineReplicas", kind: array, from: 4, to: never, null: never, of: &group{fields: []field{
+					{name: "OfflineReplicas", kind: array, from: 4, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
 			}}},
-			{name: "LiveBrokers", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "LiveBrokers", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ID", kind: fixed4, to: never, null: never},
 				{name: "Host", kind: text, to: 0, null: never},
 				{name: "Port", kind: fixed4, to: 0, null: never},
-				{name: "Endpoints", kind: array, from: 1, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Endpoints", kind: array, from: 1, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Port", kind: fixed4, to: never, null: never},
 					{name: "Host", kind: text, to: never, null: never},
 					{name: "ListenerName", kind: text, from: 3, to: never, null: never},
@@ -222,21 +222,21 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 7: // ControlledShutdown
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "BrokerID", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, from: 2, to: never, null: never},
 		}}}
 	case 8: // OffsetCommit
-		return schema{flexible: 8, group: group{tagged: true, fields: []field{
+		return schema{flexible: 8, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "Generation", kind: fixed4, from: 1, to: never, null: never},
 			{name: "MemberID", kind: text, from: 1, to: never, null: never},
 			{name: "InstanceID", kind: text, from: 7, to: never, null: 0},
 			{name: "RetentionTimeMillis", kind: fixed8, from: 2, to: 4, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 9, null: never},
 				{name: "TopicID", kind: fixed16, from: 10, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Offset", kind: fixed8, to: never, null: never},
 					{name: "Timestamp", kind: fixed8, from: 1, to: 1, null: never},
@@ -246,22 +246,22 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 9: // OffsetFetch
-		return schema{flexible: 6, group: group{tagged: true, fields: []field{
+		return schema{flexible: 6, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: 7, null: never},
-			{name: "Topics", kind: array, to: 7, null: 2, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: 7, null: 2, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
-			{name: "Groups", kind: array, from: 8, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Groups", kind: array, from: 8, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Group", kind: text, to: never, null: never},
 				{name: "MemberID", kind: text, from: 9, to: never, null: 0},
 				{name: "MemberEpoch", kind: fixed4, from: 9, to: never, null: never},
-				{name: "Topics", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+				{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 					{name: "Topic", kind: text, from: 8, to: 9, null: never},
 					{name: "TopicID", kind: fixed16, from: 10, to: never, null: never},
-					{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
@@ -269,97 +269,97 @@ func schemaOf(key int16) schema {
 			{name: "RequireStable", kind: fixed1, from: 7, to: never, null: never},
 		}}}
 	case 10: // FindCoordinator
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "CoordinatorKey", kind: text, to: 3, null: never},
 			{name: "CoordinatorType", kind: fixed1, from: 1, to: never, null: never},
-			{name: "CoordinatorKeys", kind: array, from: 4, to: never, null: never, of: &group{fields: []field{
+			{name: "CoordinatorKeys", kind: array, from: 4, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 		}}}
 	case 11: // JoinGroup
-		return schema{flexible: 6, group: group{tagged: true, fields: []field{
+		return schema{flexible: 6, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "SessionTimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "RebalanceTimeoutMillis", kind: fixed4, from: 1, to: never, null: never},
 			{name: "MemberID", kind: text, to: never, null: never},
 			{name: "InstanceID", kind: text, from: 5, to: never, null: 0},
 			{name: "ProtocolType", kind: text, to: never, null: never},
-			{name: "Protocols", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Protocols", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Name", kind: text, to: never, null: never},
 				{name: "Metadata", kind: blob, to: never, null: never},
 			}}},
 			{name: "Reason", kind: text, from: 8, to: never, null: 0},
 		}}}
 	case 12: // Heartbeat
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "Generation", kind: fixed4, to: never, null: never},
 			{name: "MemberID", kind: text, to: never, null: never},
 			{name: "InstanceID", kind: text, from: 3, to: never, null: 0},
 		}}}
 	case 13: // LeaveGroup
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "MemberID", kind: text, to: 2, null: never},
-			{name: "Members", kind: array, from: 3, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Members", kind: array, from: 3, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "MemberID", kind: text, to: never, null: never},
 				{name: "InstanceID", kind: text, to: never, null: 0},
 				{name: "Reason", kind: text, from: 5, to: never, null: 0},
 			}}},
 		}}}
 	case 14: // SyncGroup
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "Generation", kind: fixed4, to: never, null: never},
 			{name: "MemberID", kind: text, to: never, null: never},
 			{name: "InstanceID", kind: text, from: 3, to: never, null: 0},
 			{name: "ProtocolType", kind: text, from: 5, to: never, null: 0},
 			{name: "Protocol", kind: text, from: 5, to: never, null: 0},
-			{name: "GroupAssignment", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "GroupAssignment", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "MemberID", kind: text, to: never, null: never},
 				{name: "MemberAssignment", kind: blob, to: never, null: never},
 			}}},
 		}}}
 	case 15: // DescribeGroups
-		return schema{flexible: 5, group: group{tagged: true, fields: []field{
-			{name: "Groups", kind: array, to: never, null: never, of: &group{fields: []field{
+		return schema{flexible: 5, layout: layout{tagged: true, fields: []field{
+			{name: "Groups", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 			{name: "IncludeAuthorizedOperations", kind: fixed1, from: 3, to: never, null: never},
 		}}}
 	case 16: // ListGroups
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
-			{name: "StatesFilter", kind: array, from: 4, to: never, null: never, of: &group{fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
+			{name: "StatesFilter", kind: array, from: 4, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
-			{name: "TypesFilter", kind: array, from: 5, to: never, null: never, of: &group{fields: []field{
+			{name: "TypesFilter", kind: array, from: 5, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 		}}}
 	case 17: // SASLHandshake
-		return schema{flexible: never, group: group{fields: []field{
+		return schema{flexible: never, layout: layout{fields: []field{
 			{name: "Mechanism", kind: text, to: never, null: never},
 		}}}
 	case 18: // ApiVersions
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "ClientSoftwareName", kind: text, from: 3, to: never, null: never},
 			{name: "ClientSoftwareVersion", kind: text, from: 3, to: never, null: never},
 			{name: "ClusterID", kind: text, from: 5, to: never, null: 0},
 			{name: "NodeID", kind: fixed4, from: 5, to: never, null: never},
 		}}}
 	case 19: // CreateTopics
-		return schema{flexible: 5, group: group{tagged: true, fields: []field{
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 5, layout: layout{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
 				{name: "NumPartitions", kind: fixed4, to: never, null: never},
 				{name: "ReplicationFactor", kind: fixed2, to: never, null: never},
-				{name: "ReplicaAssignment", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "ReplicaAssignment", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
-					{name: "Replicas", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
-				{name: "Configs", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Configs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Name", kind: text, to: never, null: never},
 					{name: "Value", kind: text, to: never, null: 0},
 				}}},
@@ -368,21 +368,21 @@ func schemaOf(key int16) schema {
 			{name: "ValidateOnly", kind: fixed1, from: 1, to: never, null: never},
 		}}}
 	case 20: // DeleteTopics
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
-			{name: "TopicNames", kind: array, to: 5, null: never, of: &group{fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
+			{name: "TopicNames", kind: array, to: 5, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
-			{name: "Topics", kind: array, from: 6, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, from: 6, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: 0},
 				{name: "TopicID", kind: fixed16, to: never, null: never},
 			}}},
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 		}}}
 	case 21: // DeleteRecords
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Offset", kind: fixed8, to: never, null: never},
 				}}},
@@ -390,18 +390,18 @@ func schemaOf(key int16) schema {
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 		}}}
 	case 22: // InitProducerID
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionalID", kind: text, to: never, null: 0},
 			{name: "TransactionTimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, from: 3, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, from: 3, to: never, null: never},
 		}}}
 	case 23: // OffsetForLeaderEpoch
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "ReplicaID", kind: fixed4, from: 3, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, from: 2, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
@@ -409,52 +409,52 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 24: // AddPartitionsToTxn
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionalID", kind: text, to: 3, null: never},
 			{name: "ProducerID", kind: fixed8, to: 3, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: 3, null: never},
-			{name: "Topics", kind: array, to: 3, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: 3, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
-			{name: "Transactions", kind: array, from: 4, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Transactions", kind: array, from: 4, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "TransactionalID", kind: text, to: never, null: never},
 				{name: "ProducerID", kind: fixed8, to: never, null: never},
 				{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 				{name: "VerifyOnly", kind: fixed1, to: never, null: never},
-				{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Topic", kind: text, to: never, null: never},
-					{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
 			}}},
 		}}}
 	case 25: // AddOffsetsToTxn
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionalID", kind: text, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 			{name: "Group", kind: text, to: never, null: never},
 		}}}
 	case 26: // EndTxn
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionalID", kind: text, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 			{name: "Commit", kind: fixed1, to: never, null: never},
 		}}}
 	case 27: // WriteTxnMarkers
-		return schema{flexible: 1, group: group{tagged: true, fields: []field{
-			{name: "Markers", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
+			{name: "Markers", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ProducerID", kind: fixed8, to: never, null: never},
 				{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 				{name: "Committed", kind: fixed1, to: never, null: never},
-				{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Topic", kind: text, to: never, null: never},
-					{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
@@ -463,7 +463,7 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 28: // TxnOffsetCommit
-		return schema{flexible: 3, group: group{tagged: true, fields: []field{
+		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionalID", kind: text, to: never, null: never},
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, to: never, null: never},
@@ -471,10 +471,10 @@ func schemaOf(key int16) schema {
 			{name: "Generation", kind: fixed4, from: 3, to: never, null: never},
 			{name: "MemberID", kind: text, from: 3, to: never, null: never},
 			{name: "InstanceID", kind: text, from: 3, to: never, null: 0},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 5, null: never},
 				{name: "TopicID", kind: fixed16, from: 6, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Offset", kind: fixed8, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, from: 2, to: never, null: never},
@@ -483,7 +483,7 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 29: // DescribeACLs
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "ResourceType", kind: fixed1, to: never, null: never},
 			{name: "ResourceName", kind: text, to: never, null: 0},
 			{name: "ResourcePatternType", kind: fixed1, from: 1, to: never, null: never},
@@ -493,8 +493,8 @@ func schemaOf(key int16) schema {
 			{name: "PermissionType", kind: fixed1, to: never, null: never},
 		}}}
 	case 30: // CreateACLs
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Creations", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Creations", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
 				{name: "ResourceName", kind: text, to: never, null: never},
 				{name: "ResourcePatternType", kind: fixed1, from: 1, to: never, null: never},
@@ -505,8 +505,8 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 31: // DeleteACLs
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Filters", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Filters", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
 				{name: "ResourceName", kind: text, to: never, null: 0},
 				{name: "ResourcePatternType", kind: fixed1, from: 1, to: never, null: never},
@@ -517,11 +517,11 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 32: // DescribeConfigs
-		return schema{flexible: 4, group: group{tagged: true, fields: []field{
-			{name: "Resources", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
+			{name: "Resources", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
 				{name: "ResourceName", kind: text, to: never, null: never},
-				{name: "ConfigNames", kind: array, to: never, null: 0, of: &group{fields: []field{
+				{name: "ConfigNames", kind: array, to: never, null: 0, of: &layout{fields: []field{
 					{kind: text, to: never, null: never},
 				}}},
 			}}},
@@ -529,11 +529,11 @@ func schemaOf(key int16) schema {
 			{name: "IncludeDocumentation", kind: fixed1, from: 3, to: never, null: never},
 		}}}
 	case 33: // AlterConfigs
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Resources", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Resources", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
 				{name: "ResourceName", kind: text, to: never, null: never},
-				{name: "Configs", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Configs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Name", kind: text, to: never, null: never},
 					{name: "Value", kind: text, to: never, null: 0},
 				}}},
@@ -541,37 +541,37 @@ func schemaOf(key int16) schema {
 			{name: "ValidateOnly", kind: fixed1, to: never, null: never},
 		}}}
 	case 34: // AlterReplicaLogDirs
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Dirs", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Dirs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Dir", kind: text, to: never, null: never},
-				{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Topic", kind: text, to: never, null: never},
-					{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
 			}}},
 		}}}
 	case 35: // DescribeLogDirs
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Topics", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 		}}}
 	case 36: // SASLAuthenticate
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "SASLAuthBytes", kind: blob, to: never, null: never},
 		}}}
 	case 37: // CreatePartitions
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
 				{name: "Count", kind: fixed4, to: never, null: never},
-				{name: "Assignment", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
-					{name: "Replicas", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Assignment", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
+					{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
@@ -580,55 +580,55 @@ func schemaOf(key int16) schema {
 			{name: "ValidateOnly", kind: fixed1, to: never, null: never},
 		}}}
 	case 38: // CreateDelegationToken
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "OwnerPrincipalType", kind: text, from: 3, to: never, null: 0},
 			{name: "OwnerPrincipalName", kind: text, from: 3, to: never, null: 0},
-			{name: "Renewers", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Renewers", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "PrincipalType", kind: text, to: never, null: never},
 				{name: "PrincipalName", kind: text, to: never, null: never},
 			}}},
 			{name: "MaxLifetimeMillis", kind: fixed8, to: never, null: never},
 		}}}
 	case 39: // RenewDelegationToken
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "HMAC", kind: blob, to: never, null: never},
 			{name: "RenewTimeMillis", kind: fixed8, to: never, null: never},
 		}}}
 	case 40: // ExpireDelegationToken
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "HMAC", kind: blob, to: never, null: never},
 			{name: "ExpiryPeriodMillis", kind: fixed8, to: never, null: never},
 		}}}
 	case 41: // DescribeDelegationToken
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Owners", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Owners", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "PrincipalType", kind: text, to: never, null: never},
 				{name: "PrincipalName", kind: text, to: never, null: never},
 			}}},
 		}}}
 	case 42: // DeleteGroups
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
-			{name: "Groups", kind: array, to: never, null: never, of: &group{fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
+			{name: "Groups", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 		}}}
 	case 43: // ElectLeaders
-		return schema{flexible: 2, group: group{tagged: true, fields: []field{
+		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "ElectionType", kind: fixed1, from: 1, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 		}}}
 	case 44: // IncrementalAlterConfigs
-		return schema{flexible: 1, group: group{tagged: true, fields: []field{
-			{name: "Resources", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
+			{name: "Resources", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
 				{name: "ResourceName", kind: text, to: never, null: never},
-				{name: "Configs", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Configs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Name", kind: text, to: never, null: never},
 					{name: "Op", kind: fixed1, to: never, null: never},
 					{name: "Value", kind: text, to: never, null: 0},
@@ -637,42 +637,42 @@ func schemaOf(key int16) schema {
 			{name: "ValidateOnly", kind: fixed1, to: never, null: never},
 		}}}
 	case 45: // AlterPartitionAssignments
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "AllowReplicationFactorChange", kind: fixed1, from: 1, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
-					{name: "Replicas", kind: array, to: never, null: 0, of: &group{fields: []field{
+					{name: "Replicas", kind: array, to: never, null: 0, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
 				}}},
 			}}},
 		}}}
 	case 46: // ListPartitionReassignments
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 		}}}
 	case 47: // OffsetDelete
-		return schema{flexible: never, group: group{fields: []field{
+		return schema{flexible: never, layout: layout{fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 		}}}
 	case 48: // DescribeClientQuotas
-		return schema{flexible: 1, group: group{tagged: true, fields: []field{
-			{name: "Components", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
+			{name: "Components", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "EntityType", kind: text, to: never, null: never},
 				{name: "MatchType", kind: fixed1, to: never, null: never},
 				{name: "Match", kind: text, to: never, null: 0},
@@ -680,13 +680,13 @@ func schemaOf(key int16) schema {
 			{name: "Strict", kind: fixed1, to: never, null: never},
 		}}}
 	case 49: // AlterClientQuotas
-		return schema{flexible: 1, group: group{tagged: true, fields: []field{
-			{name: "Entries", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
-				{name: "Entity", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
+			{name: "Entries", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
+				{name: "Entity", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Type", kind: text, to: never, null: never},
 					{name: "Name", kind: text, to: never, null: 0},
 				}}},
-				{name: "Ops", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Ops", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Key", kind: text, to: never, null: never},
 					{name: "Value", kind: fixed8, to: never, null: never},
 					{name: "Remove", kind: fixed1, to: never, null: never},
@@ -695,18 +695,18 @@ func schemaOf(key int16) schema {
 			{name: "ValidateOnly", kind: fixed1, to: never, null: never},
 		}}}
 	case 50: // DescribeUserSCRAMCredentials
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
-			{name: "Users", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
+			{name: "Users", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "Name", kind: text, to: never, null: never},
 			}}},
 		}}}
 	case 51: // AlterUserSCRAMCredentials
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
-			{name: "Deletions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
+			{name: "Deletions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Name", kind: text, to: never, null: never},
 				{name: "Mechanism", kind: fixed1, to: never, null: never},
 			}}},
-			{name: "Upsertions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Upsertions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Name", kind: text, to: never, null: never},
 				{name: "Mechanism", kind: fixed1, to: never, null: never},
 				{name: "Iterations", kind: fixed4, to: never, null: never},
@@ -715,19 +715,19 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 56: // AlterPartition
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "BrokerID", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: 1, null: never},
 				{name: "TopicID", kind: fixed16, from: 2, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, to: never, null: never},
-					{name: "NewISR", kind: array, to: 2, null: never, of: &group{fields: []field{
+					{name: "NewISR", kind: array, to: 2, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
-					{name: "NewEpochISR", kind: array, from: 3, to: never, null: never, of: &group{tagged: true, fields: []field{
+					{name: "NewEpochISR", kind: array, from: 3, to: never, null: never, of: &layout{tagged: true, fields: []field{
 						{name: "BrokerID", kind: fixed4, to: never, null: never},
 						{name: "BrokerEpoch", kind: fixed8, to: never, null: never},
 					}}},
@@ -737,9 +737,9 @@ func schemaOf(key int16) schema {
 			}}},
 		}}}
 	case 57: // UpdateFeatures
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
-			{name: "FeatureUpdates", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "FeatureUpdates", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Feature", kind: text, to: never, null: never},
 				{name: "MaxVersionLevel", kind: fixed2, to: never, null: never},
 				{name: "AllowDowngrade", kind: fixed1, to: 0, null: never},
@@ -748,21 +748,21 @@ func schemaOf(key int16) schema {
 			{name: "ValidateOnly", kind: fixed1, from: 1, to: never, null: never},
 		}}}
 	case 58: // Envelope
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "RequestData", kind: blob, to: never, null: never},
 			{name: "RequestPrincipal", kind: blob, to: never, null: 0},
 			{name: "ClientHostAddress", kind: blob, to: never, null: never},
 		}}}
 	case 59: // FetchSnapshot
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "ReplicaID", kind: fixed4, to: never, null: never},
 			{name: "MaxBytes", kind: fixed4, to: never, null: never},
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, to: never, null: never},
-					{name: "SnapshotID", kind: record, to: never, null: never, of: &group{tagged: true, fields: []field{
+					{name: "SnapshotID", kind: record, to: never, null: never, of: &layout{tagged: true, fields: []field{
 						{name: "EndOffset", kind: fixed8, to: never, null: never},
 						{name: "Epoch", kind: fixed4, to: never, null: never},
 					}}},
@@ -775,65 +775,65 @@ func schemaOf(key int16) schema {
 			{name: "ClusterID", kind: text, to: never, null: 0, tag: 0},
 		}}}
 	case 60: // DescribeCluster
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "IncludeClusterAuthorizedOperations", kind: fixed1, to: never, null: never},
 			{name: "EndpointType", kind: fixed1, from: 1, to: never, null: never},
 			{name: "IncludeFencedBrokers", kind: fixed1, from: 2, to: never, null: never},
 		}}}
 	case 61: // DescribeProducers
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
-			{name: "Topics", kind: array, to: never, null: never, of: &group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Topic", kind: text, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 		}}}
 	case 65: // DescribeTransactions
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
-			{name: "TransactionalIDs", kind: array, to: never, null: never, of: &group{fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
+			{name: "TransactionalIDs", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 		}}}
 	case 66: // ListTransactions
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
-			{name: "StateFilters", kind: array, to: never, null: never, of: &group{fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
+			{name: "StateFilters", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
-			{name: "ProducerIDFilters", kind: array, to: never, null: never, of: &group{fields: []field{
+			{name: "ProducerIDFilters", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: fixed8, to: never, null: never},
 			}}},
 			{name: "DurationFilterMillis", kind: fixed8, from: 1, to: never, null: never},
 			{name: "TransactionalIDPattern", kind: text, from: 2, to: never, null: 0},
 		}}}
 	case 67: // AllocateProducerIDs
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "BrokerID", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, to: never, null: never},
 		}}}
 	case 68: // ConsumerGroupHeartbeat
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "Group", kind: text, to: never, null: never},
 			{name: "MemberID", kind: text, to: never, null: never},
 			{name: "MemberEpoch", kind: fixed4, to: never, null: never},
 			{name: "InstanceID", kind: text, to: never, null: 0},
 			{name: "RackID", kind: text, to: never, null: 0},
 			{name: "RebalanceTimeoutMillis", kind: fixed4, to: never, null: never},
-			{name: "SubscribedTopicNames", kind: array, to: never, null: 0, of: &group{fields: []field{
+			{name: "SubscribedTopicNames", kind: array, to: never, null: 0, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 			{name: "SubscribedTopicRegex", kind: text, from: 1, to: never, null: 0},
 			{name: "ServerAssignor", kind: text, to: never, null: 0},
-			{name: "Topics", kind: array, to: never, null: 0, of: &group{tagged: true, fields: []field{
+			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "TopicID", kind: fixed16, to: never, null: never},
-				{name: "Partitions", kind: array, to: never, null: never, of: &group{fields: []field{
+				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 		}}}
 	case 69: // ConsumerGroupDescribe
-		return schema{flexible: 0, group: group{tagged: true, fields: []field{
-			{name: "Groups", kind: array, to: never, null: never, of: &group{fields: []field{
+		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
+			{name: "Groups", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: text, to: never, null: never},
 			}}},
 			{name: "IncludeAuthorizedOperations", kind: fixed1, to: never, null: never},

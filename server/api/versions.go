@@ -53,7 +53,32 @@ func (r *row) flexibleAnswer(version int16) bool {
 func served() map[int16]*row {
 	rows := map[int16]*row{}
 	for _, r := range []row{
-		{key: keyAPIVersions, name: "API_VERSIONS", min: 0, max: 4, handler: on((*API).apiVersions)},
+		{key: 0, name: "PRODUCE", min: 3, max: 11, handler: raw((*API).produce)},
+		{key: 1, name: "FETCH", min: 4, max: 17, handler: raw((*API).fetch)},
+		{key: 2, name: "LIST_OFFSETS", max: 9, handler: on((*API).listOffsets)},
+		{key: 3, name: "METADATA", max: 12, handler: on((*API).metadata)},
+		{key: 4, name: "LEADER_AND_ISR", max: 7, handler: on((*API).leaderAndISR)},
+		{key: 5, name: "STOP_REPLICA", max: 4, handler: on((*API).stopReplica)},
+		{key: 6, name: "UPDATE_METADATA", max: 8, handler: on((*API).updateMetadata)},
+		{key: keyControlledShutdown, name: "CONTROLLED_SHUTDOWN", max: 3, handler: on((*API).controlledShutdown)},
+		{key: 8, name: "OFFSET_COMMIT", max: 9, handler: on((*API).offsetCommit)},
+		{key: 9, name: "OFFSET_FETCH", max: 9, handler: on((*API).offsetFetch)},
+		{key: 10, name: "FIND_COORDINATOR", max: 6, handler: on((*API).findCoordinator)},
+		{key: 11, name: "JOIN_GROUP", max: 9, keepsBytes: true, handler: on((*API).joinGroup)},
+		{key: 12, name: "HEARTBEAT", max: 4, handler: on((*API).heartbeat)},
+		{key: 13, name: "LEAVE_GROUP", max: 5, handler: on((*API).leaveGroup)},
+		{key: 14, name: "SYNC_GROUP", max: 5, keepsBytes: true, handler: on((*API).syncGroup)},
+		{key: 15, name: "DESCRIBE_GROUPS", max: 5, handler: on((*API).describeGroups)},
+		{key: 16, name: "LIST_GROUPS", max: 5, handler: on((*API).listGroups)},
+		{key: keyAPIVersions, name: "API_VERSIONS", max: 4, handler: on((*API).apiVersions)},
+		{key: 21, name: "DELETE_RECORDS", max: 2, handler: on((*API).deleteRecords)},
+		{key: 22, name: "INIT_PRODUCER_ID", max: 5, handler: on((*API).initProducerID)},
+		{key: 23, name: "OFFSET_FOR_LEADER_EPOCH", max: 4, handler: on((*API).offsetForLeaderEpoch)},
+		{key: 42, name: "DELETE_GROUPS", max: 2, handler: on((*API).deleteGroups)},
+		{key: 47, name: "OFFSET_DELETE", max: 0, handler: on((*API).offsetDelete)},
+		{key: 56, name: "ALTER_PARTITION", max: 3, handler: on((*API).alterPartition)},
+		{key: 61, name: "DESCRIBE_PRODUCERS", max: 0, handler: on((*API).describeProducers)},
+		{key: 67, name: "ALLOCATE_PRODUCER_IDS", max: 0, handler: on((*API).allocateProducerIDs)},
 	} {
 		r := &r
 		r.schema = schemaOf(r.key)

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/zkcoord/cluster"
+)
+
+// Kinds of coordinators.
+const (
+	groupCoordinator       int8 = 0
+	transactionCoordinator int8 = 1
+)
+
+// coordinatorPatience is how long a client that comes first waits for the coordinators' topic to be made.
+// Kafka sends it away at once, and most clients then sleep longer than the making takes.
+const coordinatorPatience = time.Second
+
+// findCoordinator tells which broker coordinates a group: the leader of the group's partition of
+// __consumer_offsets, which is made on first use, whatever auto.create.topics.enable says.
+func (a *API) findCoordinator(c *call, req *kmsg.FindCoordinatorRequest) {
+	deadline := time.Now().Add(coordinatorPatience)
+	resp := kmsg.NewPtrFindCoordinatorResponse()
+	if c.version >= 4 {
+		for _, key := range req.CoordinatorKeys {
+			resp.Coordinators = append(resp.Coordinators, a.coordinator(c, req.CoordinatorType, key, deadline))
+		}
+		c.reply(resp)
+		return
+	}
+	f := a.coordinator(c, req.CoordinatorType, req.CoordinatorKey, deadline)
+	resp.ErrorCode, resp.ErrorMessage = f.ErrorCode, f.ErrorMessage
+	resp.NodeID, resp.Host, resp.Port = f.NodeID, f.Host, f.Port
+	c.reply(resp)
+}
+
+func (a *API) coordinator(c *call, kind int8, key string, deadline time.Time) kmsg.FindCoordinatorResponseCoordinator {
+	out := kmsg.NewFindCoordinatorResponseCoordinator()
+	out.Key, out.NodeID, out.Port, out.ErrorMessage = key, int32(cluster.NoBroker), -1, new(string)
+	switch kind {
+	case groupCoordinator:
+		n, ok := a.awaitGroupCoordinator(c, key, deadline)
+		if !ok {
+			out.ErrorCode = codeCoordinatorNotAvailable
+			break
+		}
+		out.NodeID, out.Host, out.Port = int32(n.id), n.host, n.port
+	case transactionCoordinator:
+		// Nobody coordinates transactions yet. An error that can be retried would keep producers asking for ever.
+		out.ErrorCode = codeUnsupportedVersion
+		*out.ErrorMessage = "This broker does not coordinate transactions."
+	default:
+		out.ErrorCode = codeInvalidRequest
+		*out.ErrorMessage = codeMessage(codeInvalidRequest)
+	}
+	return out
+}
+
+// awaitGroupCoordinator finds a group's coordinator, and waits for it while its topic is being made.
+func (a *API) awaitGroupCoordinator(c *call, group string, deadline time.Time) (node, bool) {
+	asked := false
+	var timer *time.Timer
+	for {
+		changed := a.changes.next()
+		s := a.Metadata.Snapshot()
+		if _, exists := s.Topic(groupTopic); !exists && !asked {
+			asked = true
+			if a.Topics.CreateOnUse(c.ctx, []string{groupTopic})[0] != codeLeaderNotAvailable {
+				return node{}, false // it cannot be made: waiting is no use
+			}
+		}
+		tp := cluster.TopicPartition{Topic: groupTopic, Partition: a.Groups.PartitionFor(group)}
+		if p, ok := s.Partition(tp); ok && p.Leader >= 0 {
+			if nodes := addNode(nil, s, p.Leader, c.listener()); len(nodes) > 0 {
+				return nodes[0], true
+			}
+		}
+		if timer == nil {
+			timer = time.NewTimer(time.Until(deadline))
+			defer timer.Stop()
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return node{}, false
+		case <-c.ctx.Done():
+			return node{}, false
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/server/replica"
+)
+
+// leaderAndISR obeys the controller: it tells which partitions this broker leads and which it follows.
+// Whoever leads a partition of __consumer_offsets coordinates its groups, and loads them now.
+func (a *API) leaderAndISR(c *call, req *kmsg.LeaderAndISRRequest) {
+	c.reply(a.Replicas.LeaderAndISR(req, func(leads, follows []replica.Leadership) {
+		for _, l := range leads {
+			if l.Topic == groupTopic {
+				a.Groups.Elect(l.Partition, l.LeaderEpoch)
+			}
+		}
+		for _, f := range follows {
+			if f.Topic == groupTopic {
+				a.Groups.Resign(f.Partition, &f.LeaderEpoch)
+			}
+		}
+	}))
+}

@@ -1,0 +1,53 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/zkcoord/cluster"
+)
+
+// stopReplica ends replicas of this broker, or deletes them. With a deleted partition of __consumer_offsets go
+// its groups.
+func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
+	resp := a.Replicas.StopReplica(req)
+	refused := map[cluster.TopicPartition]bool{}
+	for _, p := range resp.Partitions {
+		if p.ErrorCode != codeNone {
+			refused[cluster.TopicPartition{Topic: p.Topic, Partition: p.Partition}] = true
+		}
+	}
+	if resp.ErrorCode == codeNone {
+		for _, t := range req.Topics {
+			if t.Topic != groupTopic {
+				continue
+			}
+			if req.DeletePartitions { // versions 0, and 1 and 2
+				partitions := t.Partitions
+				if c.version == 0 {
+					partitions = []int32{t.Partition}
+				}
+				for _, partition := range partitions {
+					a.resign(refused, partition, -1)
+				}
+			}
+			for _, p := range t.PartitionStates {
+				if p.Delete {
+					a.resign(refused, p.Partition, p.LeaderEpoch)
+				}
+			}
+		}
+	}
+	c.reply(resp)
+}
+
+// resign gives up a partition's groups; without an epoch, those of any.
+func (a *API) resign(refused map[cluster.TopicPartition]bool, partition, epoch int32) {
+	if refused[cluster.TopicPartition{Topic: groupTopic, Partition: partition}] {
+		return
+	}
+	if epoch < 0 {
+		a.Groups.Resign(partition, nil)
+		return
+	}
+	a.Groups.Resign(partition, &epoch)
+}
