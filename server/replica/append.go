@@ -24,6 +24,9 @@ type AppendEntry struct {
 	waiting waiting
 }
 
+// refused is the result of records that did not reach a log.
+var refused = logdir.AppendResult{FirstOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStartOffset: -1, MaxTimestamp: -1}
+
 // waiting is what stands between an appended entry and its acknowledgement.
 type waiting struct {
 	partition *Partition // nil once there is nothing more to wait for
@@ -71,7 +74,7 @@ func (m *Manager) Append(acks int16, timeout time.Duration, origin logdir.Origin
 
 // append appends one entry and wakes whoever waited for its records.
 func (m *Manager) append(e *AppendEntry, acks int16, origin logdir.Origin, version int16) {
-	e.Result, e.Err, e.waiting = logdir.AppendResult{LogStartOffset: -1}, nil, waiting{}
+	e.Result, e.Err, e.waiting = refused, nil, waiting{}
 	p, err := m.appendable(e.TopicPartition, acks, origin)
 	if err != nil {
 		e.Err = err

@@ -62,7 +62,7 @@ func (p *Partition) AppendAsLeader(records []byte, acks int16, origin logdir.Ori
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	r := p.mu.reign.Load()
-	a.LogStartOffset = -1
+	a.AppendResult = refused
 	if r.failed {
 		return a, ErrStorage
 	}
