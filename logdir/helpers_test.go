@@ -9,7 +9,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"ottla/logdir/batch"
-	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
 )
 
@@ -114,4 +113,3 @@ func wantValues(t testing.TB, l *Log, from int64, first, n int) {
 	}
 }
 
-var _ = disk.OS
