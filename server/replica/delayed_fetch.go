@@ -69,10 +69,10 @@ func (d *delayedFetch) look(fp *FetchPartition, s *seen) (bytes int, atOnce bool
 	limit := d.params.limit()
 	end := visibleEnd(limit, l.LogEndOffset(), l.HighWatermark(), l.LastStableOffset())
 	switch {
+	case fp.FetchOffset > end || fp.FetchOffset < l.LogStartOffset():
+		return 0, true // the log was cut, or its start has moved
 	case end == s.end:
 		return s.bytes, false
-	case fp.FetchOffset > end:
-		return 0, true // the log was cut, or the reign is another one
 	case fp.FetchOffset < end:
 		// A record is at least one byte, which is all that most fetches want.
 		if s.bytes = 1; d.params.MinBytes > 1 {

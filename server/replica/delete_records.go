@@ -30,7 +30,11 @@ func (m *Manager) DeleteRecords(timeout time.Duration, deletions []RecordDeletio
 	for i := range deletions {
 		d := &deletions[i]
 		d.LowWatermark = -1
-		if d.Err = m.deleteRecords(d); d.Err == nil && !d.settled() {
+		if d.Err = m.deleteRecords(d); d.Err != nil {
+			continue
+		}
+		check(m.fetches, d.TopicPartition) // who waits behind the new log start waits for nothing
+		if !d.settled() {
 			keys = append(keys, d.TopicPartition)
 		}
 	}

@@ -253,3 +253,9 @@ func checkpointed(t testing.TB, dir string) string {
 	}
 	return string(text)
 }
+
+// partitionOne is the same decision about orders-1.
+func partitionOne(s kmsg.LeaderAndISRRequestTopicPartition) kmsg.LeaderAndISRRequestTopicPartition {
+	s.Partition = 1
+	return s
+}
