@@ -1,0 +1,83 @@
+package group
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are those of Kafka's GroupMetadataManager and group-coordinator-metrics.
+type metrics struct {
+	registry   prometheus.Registerer
+	collectors []prometheus.Collector
+
+	commits, expirations, deletions, rebalances prometheus.Counter
+	loadMax                                     prometheus.Gauge
+}
+
+const (
+	managerMetrics     = "kafka_coordinator_group_groupmetadatamanager_"
+	coordinatorMetrics = "kafka_server_group_coordinator_metrics_"
+)
+
+func newMetrics(c *Coordinator, registry prometheus.Registerer) *metrics {
+	m := &metrics{registry: registry,
+		commits:     counter("offset_commit_count", "Offsets written to __consumer_offsets."),
+		expirations: counter("offset_expiration_count", "Offsets removed because their time was over."),
+		deletions:   counter("offset_deletion_count", "Offsets removed by OffsetDelete."),
+		rebalances:  counter("group_completed_rebalance_count", "Assignments handed in by leaders."),
+		loadMax:     prometheus.NewGauge(prometheus.GaugeOpts{Name: coordinatorMetrics + "partition_load_time_last", Help: "How long the last load of a partition took, in milliseconds."}),
+	}
+	m.collectors = []prometheus.Collector{m.commits, m.expirations, m.deletions, m.rebalances, m.loadMax, &census{c}}
+	if registry != nil {
+		for _, collector := range m.collectors {
+			// A second coordinator on one registry, as tests may have, goes without metrics.
+			_ = registry.Register(collector)
+		}
+	}
+	return m
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: coordinatorMetrics + name, Help: help})
+}
+
+func (m *metrics) loaded(took time.Duration) { m.loadMax.Set(float64(took.Milliseconds())) }
+
+func (m *metrics) unregister() {
+	if m.registry == nil {
+		return
+	}
+	for _, collector := range m.collectors {
+		m.registry.Unregister(collector)
+	}
+}
+
+// census counts groups by state when it is asked: one walk over the groups for all of its numbers.
+type census struct{ c *Coordinator }
+
+// Describe is part of prometheus.Collector.
+func (k *census) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(k, ch) }
+
+// Collect is part of prometheus.Collector.
+func (k *census) Collect(ch chan<- prometheus.Metric) {
+	groups, _ := k.c.owned.all()
+	var byState [states]int
+	offsets := 0
+	for _, g := range groups {
+		g.mu.Lock()
+		byState[g.mu.state]++
+		offsets += len(g.mu.offsets.committed)
+		g.mu.Unlock()
+	}
+	gauge := func(name, help string, value int) {
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(managerMetrics+name, help, nil, nil), prometheus.GaugeValue, float64(value))
+	}
+	gauge("numgroups", "Groups this broker coordinates.", len(groups))
+	gauge("numoffsets", "Committed offsets of these groups.", offsets)
+	gauge("numgroupsempty", "Groups in state Empty.", byState[empty])
+	gauge("numgroupspreparingrebalance", "Groups in state PreparingRebalance.", byState[preparingRebalance])
+	gauge("numgroupscompletingrebalance", "Groups in state CompletingRebalance.", byState[completingRebalance])
+	gauge("numgroupsstable", "Groups in state Stable.", byState[stable])
+	gauge("numgroupsdead", "Groups in state Dead.", byState[dead])
+}

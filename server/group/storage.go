@@ -1,0 +1,19 @@
+package group
+
+// Storage is the topic __consumer_offsets as the coordinator needs it.
+//
+// An error that is, or wraps, a *kerr.Error tells Kafka's code of the failure (NotLeaderForPartition,
+// NotEnoughReplicas, MessageTooLarge, RequestTimedOut, KafkaStorageError, UnknownTopicOrPartition ...); anything
+// else counts as UnknownServerError.
+type Storage interface {
+	// Append writes one batch with base offset 0 to a partition that this broker leads, with
+	// offsets.commit.required.acks and within offsets.commit.timeout.ms. It calls done once, maybe before it returns,
+	// with the offset the batch got. The batch belongs to Append until then. No lock is held.
+	Append(partition int32, batch []byte, done func(baseOffset int64, err error))
+	// Read returns whole batches from an offset on, about maxBytes of them but at least one, up to the end of
+	// the log; nothing at the end.
+	Read(partition int32, from int64, maxBytes int) ([]byte, error)
+	// LogStart and LogEnd are the first offset and the one after the last.
+	LogStart(partition int32) (int64, error)
+	LogEnd(partition int32) (int64, error)
+}
