@@ -100,6 +100,12 @@ type Config struct {
 	OffsetsTopicReplicationFactor int16         `key:"offsets.topic.replication.factor"`
 	OffsetsTopicSegmentBytes      int32         `key:"offsets.topic.segment.bytes"`
 
+	// The topic of transactions is made like any other as soon as somebody asks for its metadata.
+	TransactionTopicPartitions        int32 `key:"transaction.state.log.num.partitions"`
+	TransactionTopicReplicationFactor int16 `key:"transaction.state.log.replication.factor"`
+	TransactionTopicSegmentBytes      int32 `key:"transaction.state.log.segment.bytes"`
+	TransactionTopicMinISR            int32 `key:"transaction.state.log.min.isr"`
+
 	settings      *settings
 	topicDefaults map[string]string // what each topic setting is without an override
 }

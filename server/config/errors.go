@@ -13,3 +13,11 @@ func (e *UnknownKeyError) Error() string { return "Unknown " + e.Kind + " config
 type ConflictError struct{ Text string }
 
 func (e *ConflictError) Error() string { return e.Text }
+
+// TieredStorageError refuses remote.storage.enable, since there is nowhere to move segments to. Its text
+// is Kafka's.
+type TieredStorageError struct{}
+
+func (*TieredStorageError) Error() string {
+	return "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage."
+}

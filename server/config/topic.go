@@ -159,7 +159,7 @@ func (c *Config) CheckTopicConfigs(overrides map[string]string) error {
 		return &ConflictError{fmt.Sprintf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)}
 	}
 	if remote, _ := values["remote.storage.enable"].(bool); remote {
-		return &ConflictError{"Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage."}
+		return &TieredStorageError{}
 	}
 	return nil
 }
