@@ -186,6 +186,7 @@ func wanted(epoch int32, offset int64) FetchPartition {
 type controllerStub struct {
 	mu    sync.Mutex
 	asked []wish
+	last  wish // the newest that was taken
 }
 
 type wish struct {
@@ -208,7 +209,7 @@ func (c *controllerStub) take() (wish, bool) {
 		return wish{}, false
 	}
 	w := c.asked[0]
-	c.asked = c.asked[1:]
+	c.asked, c.last = c.asked[1:], w
 	return w, true
 }
 

@@ -1,0 +1,257 @@
+package replica
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/zkcoord/cluster"
+)
+
+var update = flag.Bool("update", false, "write what happens into the stories of testdata")
+
+// TestStories plays the scripts of testdata: deeds, a line of dashes, and the state they lead to. Broker 1 is ours; the controller
+// and brokers 2 and 3 are the script.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no stories", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { playFile(t, file) })
+		})
+	}
+}
+
+func playFile(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &story{rig: newRig(t), epoch: -1}
+	s.rig.m.Start()
+	var out bytes.Buffer
+	for i, scene := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
+		deeds, want, _ := strings.Cut(scene+"\n", "----\n")
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		got := s.play(t, deeds)
+		out.WriteString(deeds + "----\n" + got)
+		if got != want && !*update {
+			t.Errorf("%s, after\n%sgot\n%swant\n%s", file, deeds, got, want)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// story is a script under way.
+type story struct {
+	rig     *rig
+	epoch   int32
+	waiting []<-chan AppendEntry
+	events  []string
+}
+
+// play does the deeds of a scene and tells what came of them.
+func (s *story) play(t *testing.T, deeds string) string {
+	s.events = nil
+	for line := range strings.Lines(deeds) {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		verb, rest, _ := strings.Cut(line, " ")
+		do, ok := map[string]func(args){
+			"make-leader": s.makeLeader, "make-follower": s.makeFollower, "produce": s.produce, "fetch": s.fetch, "copy": s.copy,
+			"truncate": s.truncate, "sleep": s.sleep, "isr-confirmed": s.isrConfirmed, "isr-refused": s.isrRefused, "min-isr": s.minISR,
+			"alive": s.alive, "end-offset": s.endOffset, "epoch-end": s.epochEnd,
+		}[verb]
+		if !ok {
+			t.Fatalf("no such deed: %s", line)
+		}
+		do(parse(rest))
+		synctest.Wait()
+		s.collect()
+	}
+	return strings.Join(append(s.events, s.state()), "\n") + "\n"
+}
+
+type args map[string]string
+
+// parse reads key=value pairs; a word alone is the argument "".
+func parse(text string) args {
+	a := args{}
+	for _, word := range strings.Fields(text) {
+		if key, value, ok := strings.Cut(word, "="); ok {
+			a[key] = value
+		} else {
+			a[""] = word
+		}
+	}
+	return a
+}
+
+func (a args) int(key string, otherwise int64) int64 {
+	if n, err := strconv.ParseInt(a[key], 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func (a args) ids(key string, otherwise ...int32) []int32 {
+	if a[key] == "" {
+		return otherwise
+	}
+	var ids []int32
+	for word := range strings.SplitSeq(a[key], ",") {
+		n, _ := strconv.Atoi(word)
+		ids = append(ids, int32(n))
+	}
+	return ids
+}
+
+func (s *story) tell(format string, values ...any) {
+	s.events = append(s.events, fmt.Sprintf(format, values...))
+}
+
+func (s *story) decide(leader int32, a args) {
+	s.epoch = int32(a.int("epoch", int64(s.epoch)))
+	partitionEpoch := int32(a.int("partition-epoch", int64(s.epoch)))
+	replicas := a.ids("replicas", 1, 2, 3)
+	if code := s.rig.decide(state(leader, s.epoch, partitionEpoch, a.ids("isr", replicas...), replicas)); code != 0 {
+		s.tell("refused: %v", kerr.ErrorForCode(code))
+	}
+}
+
+func (s *story) makeLeader(a args)   { s.decide(1, a) }
+func (s *story) makeFollower(a args) { s.decide(int32(a.int("of", 2)), a) }
+
+func (s *story) produce(a args) {
+	acks := map[string]int16{"all": acksAll, "1": 1, "0": 0}[a["acks"]]
+	timeout, err := time.ParseDuration(a["timeout"])
+	if err != nil {
+		timeout = 10 * time.Minute
+	}
+	s.waiting = append(s.waiting, s.rig.produce(int(a.int("records", 1)), acks, timeout))
+}
+
+func (s *story) fetch(a args) {
+	fp := s.rig.fetchFrom(cluster.BrokerID(a.int("from", -1)), int32(a.int("epoch", int64(s.epoch))), a.int("offset", 0))
+	if fp.Err != nil {
+		s.tell("fetch: %v", fp.Err)
+	}
+}
+
+func (s *story) copy(a args) {
+	p, _ := s.rig.m.hosted(orders)
+	epoch := int32(a.int("epoch", int64(s.epoch)))
+	err := p.AppendAsFollower(epoch, epochRecords(int(a.int("records", 1)), p.LogEndOffset(), int32(a.int("of-epoch", int64(epoch)))), a.int("high-watermark", 0), 0)
+	if err != nil {
+		s.tell("copy: %v", err)
+	}
+}
+
+func (s *story) truncate(a args) {
+	p, _ := s.rig.m.hosted(orders)
+	if err := p.TruncateTo(int32(a.int("epoch", int64(s.epoch))), a.int("to", 0)); err != nil {
+		s.tell("truncate: %v", err)
+	}
+}
+
+func (s *story) sleep(a args) {
+	d, err := time.ParseDuration(a[""])
+	if err != nil {
+		s.tell("%v", err)
+	}
+	time.Sleep(d)
+}
+
+func (s *story) isrConfirmed(a args) {
+	w := s.rig.isr.last
+	w.want.PartitionEpoch++
+	w.want.ISR = brokerIDs(a.ids("isr", 1))
+	w.answer(w.want, 0)
+}
+
+func (s *story) isrRefused(a args) {
+	for code := int16(-1); code < 130; code++ {
+		if err := kerr.ErrorForCode(code); code != 0 && err != nil && strings.HasPrefix(err.Error(), a[""]) {
+			s.rig.isr.last.answer(cluster.LeaderAndISR{}, code)
+			return
+		}
+	}
+	s.tell("no such error: %s", a[""])
+}
+
+func (s *story) minISR(a args) {
+	s.rig.minISR = int(a.int("", 1))
+	s.rig.m.Reconfigure(orders.Topic, TopicConfig{MinInsyncReplicas: s.rig.minISR})
+}
+
+func (s *story) alive(a args) { s.rig.alive(a.ids("")...) }
+
+func (s *story) endOffset(args) {
+	offset, _, epoch, err := s.rig.m.ListOffset(orders, -1, latestTimestamp, readUncommitted, cluster.NoBroker)
+	if err != nil {
+		s.tell("end-offset: %v", err)
+	} else {
+		s.tell("end-offset: %d in epoch %d", offset, epoch)
+	}
+}
+
+func (s *story) epochEnd(a args) {
+	epoch, end, err := s.rig.m.EpochEndOffset(orders, -1, int32(a.int("", 0)))
+	if err != nil {
+		s.tell("epoch-end: %v", err)
+	} else {
+		s.tell("epoch-end: epoch %d ends at %d", epoch, end)
+	}
+}
+
+// collect tells what was asked of the controller, and which producers have their answers.
+func (s *story) collect() {
+	for {
+		w, ok := s.rig.isr.take()
+		if !ok {
+			break
+		}
+		s.tell("asked: isr=%s", commas(w.want.ISR))
+	}
+	s.waiting = slices.DeleteFunc(s.waiting, func(answer <-chan AppendEntry) bool {
+		select {
+		case e := <-answer:
+			if e.Err != nil {
+				s.tell("produced: %v", e.Err)
+			} else {
+				s.tell("produced: offset=%d", e.Result.FirstOffset)
+			}
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+func commas(ids []cluster.BrokerID) string {
+	return strings.ReplaceAll(strings.Trim(idList(ids), "[]"), " ", ",")
+}
+
+func (s *story) state() string {
+	p := s.rig.m.Snapshot()[0]
+	return fmt.Sprintf("log-end=%d high-watermark=%d waiting=%d", p.LogEnd, p.HighWatermark, len(s.waiting))
+}
