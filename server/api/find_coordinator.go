@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/server/metadata"
 	"ottla/zkcoord/cluster"
 )
 
@@ -58,35 +59,23 @@ func (a *API) coordinator(c *call, kind int8, key string, deadline time.Time) km
 	return out
 }
 
-// awaitGroupCoordinator finds a group's coordinator, and waits for it while its topic is being made.
-func (a *API) awaitGroupCoordinator(c *call, group string, deadline time.Time) (node, bool) {
-	asked := false
-	var timer *time.Timer
-	for {
-		changed := a.changes.next()
-		s := a.Metadata.Snapshot()
-		if _, exists := s.Topic(groupTopic); !exists && !asked {
-			asked = true
-			if a.Topics.CreateOnUse(c.ctx, []string{groupTopic})[0] != codeLeaderNotAvailable {
-				return node{}, false // it cannot be made: waiting is no use
-			}
-		}
-		tp := cluster.TopicPartition{Topic: groupTopic, Partition: a.Groups.PartitionFor(group)}
-		if p, ok := s.Partition(tp); ok && p.Leader >= 0 {
-			if nodes := addNode(nil, s, p.Leader, c.listener()); len(nodes) > 0 {
-				return nodes[0], true
-			}
-		}
-		if timer == nil {
-			timer = time.NewTimer(time.Until(deadline))
-			defer timer.Stop()
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return node{}, false
-		case <-c.ctx.Done():
+// awaitGroupCoordinator finds a group's coordinator, and waits for it while its topic is being made; not at
+// all if it cannot be made.
+func (a *API) awaitGroupCoordinator(c *call, group string, deadline time.Time) (found node, ok bool) {
+	if _, exists := a.Metadata.Snapshot().Topic(offsetsTopic); !exists {
+		ctx, cancel := c.adminContext(0)
+		defer cancel()
+		if err := a.Topics.AutoCreate(ctx, offsetsTopic); err != nil {
+			a.Log.Warnf("group %s has no coordinator: cannot make %s: %v", group, offsetsTopic, err)
 			return node{}, false
 		}
 	}
+	a.Topics.Await(c.ctx, time.Until(deadline), func(s *metadata.Snapshot) bool {
+		p, known := s.Partition(cluster.TopicPartition{Topic: offsetsTopic, Partition: a.Groups.PartitionFor(group)})
+		if nodes := addNode(nil, s, p.Leader, c.listener()); known && len(nodes) > 0 {
+			found, ok = nodes[0], true
+		}
+		return known // whether or not its leader lives
+	})
+	return found, ok
 }

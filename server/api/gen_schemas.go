@@ -279,7 +279,7 @@ func (f *field) appended(call *ast.CallExpr, null int) {
 	case "Uuid":
 		f.kind = "fixed16"
 	case "String":
-		f.kind = "text"
+		f.kind = "str"
 	case "Bytes":
 		f.kind = "blob"
 	case "ArrayLen":

@@ -26,7 +26,7 @@ const (
 	fixed4  kind = 4
 	fixed8  kind = 8
 	fixed16 kind = 16 // a UUID
-	text    kind = 17 // 2 bytes of length, compact: uvarint of length+1
+	str     kind = 17 // 2 bytes of length, compact: uvarint of length+1
 	blob    kind = 18 // 4 bytes of length, compact: uvarint of length+1
 	array   kind = 19 // 4 bytes of count, compact: uvarint of count+1
 	record  kind = 20 // the fields of its layout, one after another
@@ -106,7 +106,7 @@ func (w *walk) layout(g *layout) {
 
 func (w *walk) field(f *field) {
 	switch f.kind {
-	case text:
+	case str:
 		w.skip(w.size(2, f))
 	case blob:
 		w.skip(w.size(4, f))

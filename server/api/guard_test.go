@@ -186,7 +186,7 @@ func (e *encoder) group(b []byte, g *layout, room int) []byte {
 			continue
 		}
 		switch f.kind {
-		case text:
+		case str:
 			b = e.size(b, 2, 0)
 		case blob:
 			b = e.size(b, 4, 0)

@@ -16,8 +16,7 @@ type API struct {
 	Options
 	rows     map[int16]*row // by API key
 	sessions *fetchSessions
-	// changes wakes whoever waits for UpdateMetadata.
-	changes     changes
+
 	producerIDs producerIDs
 
 	// Requests in work, with their buffers, to be used again.

@@ -11,12 +11,12 @@ import (
 func (a *API) leaderAndISR(c *call, req *kmsg.LeaderAndISRRequest) {
 	c.reply(a.Replicas.LeaderAndISR(req, func(leads, follows []replica.Leadership) {
 		for _, l := range leads {
-			if l.Topic == groupTopic {
+			if l.Topic == offsetsTopic {
 				a.Groups.Elect(l.Partition, l.LeaderEpoch)
 			}
 		}
 		for _, f := range follows {
-			if f.Topic == groupTopic {
+			if f.Topic == offsetsTopic {
 				a.Groups.Resign(f.Partition, &f.LeaderEpoch)
 			}
 		}

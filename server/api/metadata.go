@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/server/metadata"
+	"ottla/zkcoord"
 	"ottla/zkcoord/cluster"
 )
 
@@ -147,26 +148,32 @@ func (m *metadataAnswer) addMissing(names []string) {
 	if len(names) == 0 {
 		return
 	}
-	var codes []int16
-	// Below version 4 a client cannot say whether it wants that, and gets it.
-	wanted := m.call.version < 4 || m.request.AllowAutoTopicCreation
-	if wanted && m.api.Config.Current().AutoCreateTopics {
-		codes = m.api.Topics.CreateOnUse(m.call.ctx, names)
-	} else {
-		for _, name := range names {
-			failed := codeUnknownTopicOrPartition
-			if checkTopicName(name) != nil {
-				failed = codeInvalidTopicException
-			}
-			codes = append(codes, failed)
-		}
-	}
-	for i, name := range names {
+	// Below version 4 a client cannot say whether it wants topics made, and gets them.
+	wanted := (m.call.version < 4 || m.request.AllowAutoTopicCreation) && m.api.Config.Current().AutoCreateTopics
+	for _, name := range names {
 		t := kmsg.NewMetadataResponseTopic()
-		t.ErrorCode, t.Topic, t.IsInternal = codes[i], &name, isInternalTopic(name)
+		t.ErrorCode, t.Topic, t.IsInternal = m.missing(name, wanted), &name, isInternalTopic(name)
 		m.out = append(m.out, t)
 	}
 }
+
+// missing is the code for a topic that does not exist, or did not: it may have been made now.
+func (m *metadataAnswer) missing(name string, wanted bool) int16 {
+	switch {
+	case zkcoord.CheckTopicName(name) != nil:
+		return codeInvalidTopicException
+	case !wanted:
+		return codeUnknownTopicOrPartition
+	}
+	ctx, cancel := m.call.adminContext(0)
+	defer cancel()
+	if err := m.api.Topics.AutoCreate(ctx, name); err != nil {
+		return code(err)
+	}
+	return codeLeaderNotAvailable
+}
+
+func isInternalTopic(name string) bool { return name == offsetsTopic || name == transactionsTopic }
 
 // add tells of a topic that exists.
 func (m *metadataAnswer) add(t *metadata.Topic) {

@@ -26,11 +26,12 @@ type Options struct {
 	Replicas   Replicas
 	Groups     Groups
 	Controller Controller
-	Topics     AutoCreator
 	Offsets    OffsetStore
 	// AllocateProducerIDs asks the active controller, which may be another broker, for a block of producer
 	// ids, and gives its answer to reply once, from any goroutine.
 	AllocateProducerIDs func(reply func(first int64, count int32, code int16))
+
+	AdminParts
 
 	Log logrus.FieldLogger
 }
@@ -76,14 +77,6 @@ type Groups interface {
 	// Elect takes a partition's groups over, Resign gives them up, those of one leader epoch or of any.
 	Elect(partition, epoch int32)
 	Resign(partition int32, epoch *int32)
-}
-
-// AutoCreator makes topics when they are first asked for.
-type AutoCreator interface {
-	// CreateOnUse makes each topic with the broker's defaults, or those of the coordinator that it belongs to,
-	// and returns the code that its client is answered with: LEADER_NOT_AVAILABLE for one that was made now or by somebody
-	// else a moment ago, otherwise why it could not be.
-	CreateOnUse(ctx context.Context, topics []string) (codes []int16)
 }
 
 // OffsetStore is where version 0 of OffsetCommit and OffsetFetch keep offsets: ZooKeeper.

@@ -7,11 +7,11 @@ func schemaOf(key int16) schema {
 	switch key {
 	case 0: // Produce
 		return schema{flexible: 9, layout: layout{tagged: true, fields: []field{
-			{name: "TransactionID", kind: text, from: 3, to: never, null: 0},
+			{name: "TransactionID", kind: str, from: 3, to: never, null: 0},
 			{name: "Acks", kind: fixed2, to: never, null: never},
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 12, null: never},
+				{name: "Topic", kind: str, to: 12, null: never},
 				{name: "TopicID", kind: fixed16, from: 13, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
@@ -29,7 +29,7 @@ func schemaOf(key int16) schema {
 			{name: "SessionID", kind: fixed4, from: 7, to: never, null: never},
 			{name: "SessionEpoch", kind: fixed4, from: 7, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 12, null: never},
+				{name: "Topic", kind: str, to: 12, null: never},
 				{name: "TopicID", kind: fixed16, from: 13, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
@@ -44,15 +44,15 @@ func schemaOf(key int16) schema {
 				}}},
 			}}},
 			{name: "ForgottenTopics", kind: array, from: 7, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, from: 7, to: 12, null: never},
+				{name: "Topic", kind: str, from: 7, to: 12, null: never},
 				{name: "TopicID", kind: fixed16, from: 13, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
-			{name: "Rack", kind: text, from: 11, to: never, null: never},
+			{name: "Rack", kind: str, from: 11, to: never, null: never},
 		}, tags: []field{
-			{name: "ClusterID", kind: text, to: never, null: 0, tag: 0},
+			{name: "ClusterID", kind: str, to: never, null: 0, tag: 0},
 			{name: "ReplicaState", kind: record, to: never, null: never, tag: 1, of: &layout{tagged: true, fields: []field{
 				{name: "ID", kind: fixed4, to: never, null: never},
 				{name: "Epoch", kind: fixed8, to: never, null: never},
@@ -63,7 +63,7 @@ func schemaOf(key int16) schema {
 			{name: "ReplicaID", kind: fixed4, to: never, null: never},
 			{name: "IsolationLevel", kind: fixed1, from: 2, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, from: 4, to: never, null: never},
@@ -77,7 +77,7 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 9, layout: layout{tagged: true, fields: []field{
 			{name: "Topics", kind: array, to: never, null: 1, of: &layout{tagged: true, fields: []field{
 				{name: "TopicID", kind: fixed16, from: 10, to: never, null: never},
-				{name: "Topic", kind: text, to: never, null: 10},
+				{name: "Topic", kind: str, to: never, null: 10},
 			}}},
 			{name: "AllowAutoTopicCreation", kind: fixed1, from: 4, to: never, null: never},
 			{name: "IncludeClusterAuthorizedOperations", kind: fixed1, from: 8, to: 10, null: never},
@@ -91,7 +91,7 @@ func schemaOf(key int16) schema {
 			{name: "BrokerEpoch", kind: fixed8, from: 2, to: never, null: never},
 			{name: "Type", kind: fixed1, from: 5, to: never, null: never},
 			{name: "PartitionStates", kind: array, to: 1, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 1, null: never},
+				{name: "Topic", kind: str, to: 1, null: never},
 				{name: "Partition", kind: fixed4, to: never, null: never},
 				{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 				{name: "Leader", kind: fixed4, to: never, null: never},
@@ -113,10 +113,10 @@ func schemaOf(key int16) schema {
 				{name: "LeaderRecoveryState", kind: fixed1, from: 6, to: never, null: never},
 			}}},
 			{name: "TopicStates", kind: array, from: 2, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "TopicID", kind: fixed16, from: 5, to: never, null: never},
 				{name: "PartitionStates", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Topic", kind: text, to: 1, null: never},
+					{name: "Topic", kind: str, to: 1, null: never},
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 					{name: "Leader", kind: fixed4, to: never, null: never},
@@ -140,7 +140,7 @@ func schemaOf(key int16) schema {
 			}}},
 			{name: "LiveLeaders", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "BrokerID", kind: fixed4, to: never, null: never},
-				{name: "Host", kind: text, to: never, null: never},
+				{name: "Host", kind: str, to: never, null: never},
 				{name: "Port", kind: fixed4, to: never, null: never},
 			}}},
 		}}}
@@ -152,7 +152,7 @@ func schemaOf(key int16) schema {
 			{name: "BrokerEpoch", kind: fixed8, from: 1, to: never, null: never},
 			{name: "DeletePartitions", kind: fixed1, to: 2, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partition", kind: fixed4, to: 0, null: never},
 				{name: "Partitions", kind: array, from: 1, to: 2, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
@@ -171,7 +171,7 @@ func schemaOf(key int16) schema {
 			{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, from: 5, to: never, null: never},
 			{name: "PartitionStates", kind: array, to: 4, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 4, null: never},
+				{name: "Topic", kind: str, to: 4, null: never},
 				{name: "Partition", kind: fixed4, to: never, null: never},
 				{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 				{name: "Leader", kind: fixed4, to: never, null: never},
@@ -188,10 +188,10 @@ func schemaOf(key int16) schema {
 				}}},
 			}}},
 			{name: "TopicStates", kind: array, from: 5, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "TopicID", kind: fixed16, from: 7, to: never, null: never},
 				{name: "PartitionStates", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Topic", kind: text, to: 4, null: never},
+					{name: "Topic", kind: str, to: 4, null: never},
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "ControllerEpoch", kind: fixed4, to: never, null: never},
 					{name: "Leader", kind: fixed4, to: never, null: never},
@@ -210,15 +210,15 @@ func schemaOf(key int16) schema {
 			}}},
 			{name: "LiveBrokers", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ID", kind: fixed4, to: never, null: never},
-				{name: "Host", kind: text, to: 0, null: never},
+				{name: "Host", kind: str, to: 0, null: never},
 				{name: "Port", kind: fixed4, to: 0, null: never},
 				{name: "Endpoints", kind: array, from: 1, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Port", kind: fixed4, to: never, null: never},
-					{name: "Host", kind: text, to: never, null: never},
-					{name: "ListenerName", kind: text, from: 3, to: never, null: never},
+					{name: "Host", kind: str, to: never, null: never},
+					{name: "ListenerName", kind: str, from: 3, to: never, null: never},
 					{name: "SecurityProtocol", kind: fixed2, to: never, null: never},
 				}}},
-				{name: "Rack", kind: text, from: 2, to: never, null: 0},
+				{name: "Rack", kind: str, from: 2, to: never, null: 0},
 			}}},
 		}}}
 	case 7: // ControlledShutdown
@@ -228,38 +228,38 @@ func schemaOf(key int16) schema {
 		}}}
 	case 8: // OffsetCommit
 		return schema{flexible: 8, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 			{name: "Generation", kind: fixed4, from: 1, to: never, null: never},
-			{name: "MemberID", kind: text, from: 1, to: never, null: never},
-			{name: "InstanceID", kind: text, from: 7, to: never, null: 0},
+			{name: "MemberID", kind: str, from: 1, to: never, null: never},
+			{name: "InstanceID", kind: str, from: 7, to: never, null: 0},
 			{name: "RetentionTimeMillis", kind: fixed8, from: 2, to: 4, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 9, null: never},
+				{name: "Topic", kind: str, to: 9, null: never},
 				{name: "TopicID", kind: fixed16, from: 10, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Offset", kind: fixed8, to: never, null: never},
 					{name: "Timestamp", kind: fixed8, from: 1, to: 1, null: never},
 					{name: "LeaderEpoch", kind: fixed4, from: 6, to: never, null: never},
-					{name: "Metadata", kind: text, to: never, null: 0},
+					{name: "Metadata", kind: str, to: never, null: 0},
 				}}},
 			}}},
 		}}}
 	case 9: // OffsetFetch
 		return schema{flexible: 6, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: 7, null: never},
+			{name: "Group", kind: str, to: 7, null: never},
 			{name: "Topics", kind: array, to: 7, null: 2, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 			{name: "Groups", kind: array, from: 8, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Group", kind: text, to: never, null: never},
-				{name: "MemberID", kind: text, from: 9, to: never, null: 0},
+				{name: "Group", kind: str, to: never, null: never},
+				{name: "MemberID", kind: str, from: 9, to: never, null: 0},
 				{name: "MemberEpoch", kind: fixed4, from: 9, to: never, null: never},
 				{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
-					{name: "Topic", kind: text, from: 8, to: 9, null: never},
+					{name: "Topic", kind: str, from: 8, to: 9, null: never},
 					{name: "TopicID", kind: fixed16, from: 10, to: never, null: never},
 					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
@@ -270,87 +270,87 @@ func schemaOf(key int16) schema {
 		}}}
 	case 10: // FindCoordinator
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
-			{name: "CoordinatorKey", kind: text, to: 3, null: never},
+			{name: "CoordinatorKey", kind: str, to: 3, null: never},
 			{name: "CoordinatorType", kind: fixed1, from: 1, to: never, null: never},
 			{name: "CoordinatorKeys", kind: array, from: 4, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 		}}}
 	case 11: // JoinGroup
 		return schema{flexible: 6, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 			{name: "SessionTimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "RebalanceTimeoutMillis", kind: fixed4, from: 1, to: never, null: never},
-			{name: "MemberID", kind: text, to: never, null: never},
-			{name: "InstanceID", kind: text, from: 5, to: never, null: 0},
-			{name: "ProtocolType", kind: text, to: never, null: never},
+			{name: "MemberID", kind: str, to: never, null: never},
+			{name: "InstanceID", kind: str, from: 5, to: never, null: 0},
+			{name: "ProtocolType", kind: str, to: never, null: never},
 			{name: "Protocols", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Name", kind: text, to: never, null: never},
+				{name: "Name", kind: str, to: never, null: never},
 				{name: "Metadata", kind: blob, to: never, null: never},
 			}}},
-			{name: "Reason", kind: text, from: 8, to: never, null: 0},
+			{name: "Reason", kind: str, from: 8, to: never, null: 0},
 		}}}
 	case 12: // Heartbeat
 		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 			{name: "Generation", kind: fixed4, to: never, null: never},
-			{name: "MemberID", kind: text, to: never, null: never},
-			{name: "InstanceID", kind: text, from: 3, to: never, null: 0},
+			{name: "MemberID", kind: str, to: never, null: never},
+			{name: "InstanceID", kind: str, from: 3, to: never, null: 0},
 		}}}
 	case 13: // LeaveGroup
 		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
-			{name: "MemberID", kind: text, to: 2, null: never},
+			{name: "Group", kind: str, to: never, null: never},
+			{name: "MemberID", kind: str, to: 2, null: never},
 			{name: "Members", kind: array, from: 3, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "MemberID", kind: text, to: never, null: never},
-				{name: "InstanceID", kind: text, to: never, null: 0},
-				{name: "Reason", kind: text, from: 5, to: never, null: 0},
+				{name: "MemberID", kind: str, to: never, null: never},
+				{name: "InstanceID", kind: str, to: never, null: 0},
+				{name: "Reason", kind: str, from: 5, to: never, null: 0},
 			}}},
 		}}}
 	case 14: // SyncGroup
 		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 			{name: "Generation", kind: fixed4, to: never, null: never},
-			{name: "MemberID", kind: text, to: never, null: never},
-			{name: "InstanceID", kind: text, from: 3, to: never, null: 0},
-			{name: "ProtocolType", kind: text, from: 5, to: never, null: 0},
-			{name: "Protocol", kind: text, from: 5, to: never, null: 0},
+			{name: "MemberID", kind: str, to: never, null: never},
+			{name: "InstanceID", kind: str, from: 3, to: never, null: 0},
+			{name: "ProtocolType", kind: str, from: 5, to: never, null: 0},
+			{name: "Protocol", kind: str, from: 5, to: never, null: 0},
 			{name: "GroupAssignment", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "MemberID", kind: text, to: never, null: never},
+				{name: "MemberID", kind: str, to: never, null: never},
 				{name: "MemberAssignment", kind: blob, to: never, null: never},
 			}}},
 		}}}
 	case 15: // DescribeGroups
 		return schema{flexible: 5, layout: layout{tagged: true, fields: []field{
 			{name: "Groups", kind: array, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 			{name: "IncludeAuthorizedOperations", kind: fixed1, from: 3, to: never, null: never},
 		}}}
 	case 16: // ListGroups
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
 			{name: "StatesFilter", kind: array, from: 4, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 			{name: "TypesFilter", kind: array, from: 5, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 		}}}
 	case 17: // SASLHandshake
 		return schema{flexible: never, layout: layout{fields: []field{
-			{name: "Mechanism", kind: text, to: never, null: never},
+			{name: "Mechanism", kind: str, to: never, null: never},
 		}}}
 	case 18: // ApiVersions
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
-			{name: "ClientSoftwareName", kind: text, from: 3, to: never, null: never},
-			{name: "ClientSoftwareVersion", kind: text, from: 3, to: never, null: never},
-			{name: "ClusterID", kind: text, from: 5, to: never, null: 0},
+			{name: "ClientSoftwareName", kind: str, from: 3, to: never, null: never},
+			{name: "ClientSoftwareVersion", kind: str, from: 3, to: never, null: never},
+			{name: "ClusterID", kind: str, from: 5, to: never, null: 0},
 			{name: "NodeID", kind: fixed4, from: 5, to: never, null: never},
 		}}}
 	case 19: // CreateTopics
 		return schema{flexible: 5, layout: layout{tagged: true, fields: []field{
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "NumPartitions", kind: fixed4, to: never, null: never},
 				{name: "ReplicationFactor", kind: fixed2, to: never, null: never},
 				{name: "ReplicaAssignment", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
@@ -360,8 +360,8 @@ func schemaOf(key int16) schema {
 					}}},
 				}}},
 				{name: "Configs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Name", kind: text, to: never, null: never},
-					{name: "Value", kind: text, to: never, null: 0},
+					{name: "Name", kind: str, to: never, null: never},
+					{name: "Value", kind: str, to: never, null: 0},
 				}}},
 			}}},
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
@@ -370,10 +370,10 @@ func schemaOf(key int16) schema {
 	case 20: // DeleteTopics
 		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "TopicNames", kind: array, to: 5, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 			{name: "Topics", kind: array, from: 6, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: 0},
+				{name: "Topic", kind: str, to: never, null: 0},
 				{name: "TopicID", kind: fixed16, to: never, null: never},
 			}}},
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
@@ -381,7 +381,7 @@ func schemaOf(key int16) schema {
 	case 21: // DeleteRecords
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Offset", kind: fixed8, to: never, null: never},
@@ -391,7 +391,7 @@ func schemaOf(key int16) schema {
 		}}}
 	case 22: // InitProducerID
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
-			{name: "TransactionalID", kind: text, to: never, null: 0},
+			{name: "TransactionalID", kind: str, to: never, null: 0},
 			{name: "TransactionTimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, from: 3, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, from: 3, to: never, null: never},
@@ -400,7 +400,7 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "ReplicaID", kind: fixed4, from: 3, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, from: 2, to: never, null: never},
@@ -410,22 +410,22 @@ func schemaOf(key int16) schema {
 		}}}
 	case 24: // AddPartitionsToTxn
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
-			{name: "TransactionalID", kind: text, to: 3, null: never},
+			{name: "TransactionalID", kind: str, to: 3, null: never},
 			{name: "ProducerID", kind: fixed8, to: 3, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: 3, null: never},
 			{name: "Topics", kind: array, to: 3, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
 			}}},
 			{name: "Transactions", kind: array, from: 4, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "TransactionalID", kind: text, to: never, null: never},
+				{name: "TransactionalID", kind: str, to: never, null: never},
 				{name: "ProducerID", kind: fixed8, to: never, null: never},
 				{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 				{name: "VerifyOnly", kind: fixed1, to: never, null: never},
 				{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Topic", kind: text, to: never, null: never},
+					{name: "Topic", kind: str, to: never, null: never},
 					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
@@ -434,14 +434,14 @@ func schemaOf(key int16) schema {
 		}}}
 	case 25: // AddOffsetsToTxn
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
-			{name: "TransactionalID", kind: text, to: never, null: never},
+			{name: "TransactionalID", kind: str, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 		}}}
 	case 26: // EndTxn
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
-			{name: "TransactionalID", kind: text, to: never, null: never},
+			{name: "TransactionalID", kind: str, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 			{name: "Commit", kind: fixed1, to: never, null: never},
@@ -453,7 +453,7 @@ func schemaOf(key int16) schema {
 				{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 				{name: "Committed", kind: fixed1, to: never, null: never},
 				{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Topic", kind: text, to: never, null: never},
+					{name: "Topic", kind: str, to: never, null: never},
 					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
@@ -464,31 +464,31 @@ func schemaOf(key int16) schema {
 		}}}
 	case 28: // TxnOffsetCommit
 		return schema{flexible: 3, layout: layout{tagged: true, fields: []field{
-			{name: "TransactionalID", kind: text, to: never, null: never},
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "TransactionalID", kind: str, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 			{name: "ProducerID", kind: fixed8, to: never, null: never},
 			{name: "ProducerEpoch", kind: fixed2, to: never, null: never},
 			{name: "Generation", kind: fixed4, from: 3, to: never, null: never},
-			{name: "MemberID", kind: text, from: 3, to: never, null: never},
-			{name: "InstanceID", kind: text, from: 3, to: never, null: 0},
+			{name: "MemberID", kind: str, from: 3, to: never, null: never},
+			{name: "InstanceID", kind: str, from: 3, to: never, null: 0},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 5, null: never},
+				{name: "Topic", kind: str, to: 5, null: never},
 				{name: "TopicID", kind: fixed16, from: 6, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Offset", kind: fixed8, to: never, null: never},
 					{name: "LeaderEpoch", kind: fixed4, from: 2, to: never, null: never},
-					{name: "Metadata", kind: text, to: never, null: 0},
+					{name: "Metadata", kind: str, to: never, null: 0},
 				}}},
 			}}},
 		}}}
 	case 29: // DescribeACLs
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "ResourceType", kind: fixed1, to: never, null: never},
-			{name: "ResourceName", kind: text, to: never, null: 0},
+			{name: "ResourceName", kind: str, to: never, null: 0},
 			{name: "ResourcePatternType", kind: fixed1, from: 1, to: never, null: never},
-			{name: "Principal", kind: text, to: never, null: 0},
-			{name: "Host", kind: text, to: never, null: 0},
+			{name: "Principal", kind: str, to: never, null: 0},
+			{name: "Host", kind: str, to: never, null: 0},
 			{name: "Operation", kind: fixed1, to: never, null: never},
 			{name: "PermissionType", kind: fixed1, to: never, null: never},
 		}}}
@@ -496,10 +496,10 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Creations", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
-				{name: "ResourceName", kind: text, to: never, null: never},
+				{name: "ResourceName", kind: str, to: never, null: never},
 				{name: "ResourcePatternType", kind: fixed1, from: 1, to: never, null: never},
-				{name: "Principal", kind: text, to: never, null: never},
-				{name: "Host", kind: text, to: never, null: never},
+				{name: "Principal", kind: str, to: never, null: never},
+				{name: "Host", kind: str, to: never, null: never},
 				{name: "Operation", kind: fixed1, to: never, null: never},
 				{name: "PermissionType", kind: fixed1, to: never, null: never},
 			}}},
@@ -508,10 +508,10 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Filters", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
-				{name: "ResourceName", kind: text, to: never, null: 0},
+				{name: "ResourceName", kind: str, to: never, null: 0},
 				{name: "ResourcePatternType", kind: fixed1, from: 1, to: never, null: never},
-				{name: "Principal", kind: text, to: never, null: 0},
-				{name: "Host", kind: text, to: never, null: 0},
+				{name: "Principal", kind: str, to: never, null: 0},
+				{name: "Host", kind: str, to: never, null: 0},
 				{name: "Operation", kind: fixed1, to: never, null: never},
 				{name: "PermissionType", kind: fixed1, to: never, null: never},
 			}}},
@@ -520,9 +520,9 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 4, layout: layout{tagged: true, fields: []field{
 			{name: "Resources", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
-				{name: "ResourceName", kind: text, to: never, null: never},
+				{name: "ResourceName", kind: str, to: never, null: never},
 				{name: "ConfigNames", kind: array, to: never, null: 0, of: &layout{fields: []field{
-					{kind: text, to: never, null: never},
+					{kind: str, to: never, null: never},
 				}}},
 			}}},
 			{name: "IncludeSynonyms", kind: fixed1, from: 1, to: never, null: never},
@@ -532,10 +532,10 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Resources", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
-				{name: "ResourceName", kind: text, to: never, null: never},
+				{name: "ResourceName", kind: str, to: never, null: never},
 				{name: "Configs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Name", kind: text, to: never, null: never},
-					{name: "Value", kind: text, to: never, null: 0},
+					{name: "Name", kind: str, to: never, null: never},
+					{name: "Value", kind: str, to: never, null: 0},
 				}}},
 			}}},
 			{name: "ValidateOnly", kind: fixed1, to: never, null: never},
@@ -543,9 +543,9 @@ func schemaOf(key int16) schema {
 	case 34: // AlterReplicaLogDirs
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Dirs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Dir", kind: text, to: never, null: never},
+				{name: "Dir", kind: str, to: never, null: never},
 				{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Topic", kind: text, to: never, null: never},
+					{name: "Topic", kind: str, to: never, null: never},
 					{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 						{kind: fixed4, to: never, null: never},
 					}}},
@@ -555,7 +555,7 @@ func schemaOf(key int16) schema {
 	case 35: // DescribeLogDirs
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
@@ -568,7 +568,7 @@ func schemaOf(key int16) schema {
 	case 37: // CreatePartitions
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Count", kind: fixed4, to: never, null: never},
 				{name: "Assignment", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 					{name: "Replicas", kind: array, to: never, null: never, of: &layout{fields: []field{
@@ -581,11 +581,11 @@ func schemaOf(key int16) schema {
 		}}}
 	case 38: // CreateDelegationToken
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
-			{name: "OwnerPrincipalType", kind: text, from: 3, to: never, null: 0},
-			{name: "OwnerPrincipalName", kind: text, from: 3, to: never, null: 0},
+			{name: "OwnerPrincipalType", kind: str, from: 3, to: never, null: 0},
+			{name: "OwnerPrincipalName", kind: str, from: 3, to: never, null: 0},
 			{name: "Renewers", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "PrincipalType", kind: text, to: never, null: never},
-				{name: "PrincipalName", kind: text, to: never, null: never},
+				{name: "PrincipalType", kind: str, to: never, null: never},
+				{name: "PrincipalName", kind: str, to: never, null: never},
 			}}},
 			{name: "MaxLifetimeMillis", kind: fixed8, to: never, null: never},
 		}}}
@@ -602,21 +602,21 @@ func schemaOf(key int16) schema {
 	case 41: // DescribeDelegationToken
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Owners", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
-				{name: "PrincipalType", kind: text, to: never, null: never},
-				{name: "PrincipalName", kind: text, to: never, null: never},
+				{name: "PrincipalType", kind: str, to: never, null: never},
+				{name: "PrincipalName", kind: str, to: never, null: never},
 			}}},
 		}}}
 	case 42: // DeleteGroups
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "Groups", kind: array, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 		}}}
 	case 43: // ElectLeaders
 		return schema{flexible: 2, layout: layout{tagged: true, fields: []field{
 			{name: "ElectionType", kind: fixed1, from: 1, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
@@ -627,11 +627,11 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
 			{name: "Resources", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "ResourceType", kind: fixed1, to: never, null: never},
-				{name: "ResourceName", kind: text, to: never, null: never},
+				{name: "ResourceName", kind: str, to: never, null: never},
 				{name: "Configs", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Name", kind: text, to: never, null: never},
+					{name: "Name", kind: str, to: never, null: never},
 					{name: "Op", kind: fixed1, to: never, null: never},
-					{name: "Value", kind: text, to: never, null: 0},
+					{name: "Value", kind: str, to: never, null: 0},
 				}}},
 			}}},
 			{name: "ValidateOnly", kind: fixed1, to: never, null: never},
@@ -641,7 +641,7 @@ func schemaOf(key int16) schema {
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "AllowReplicationFactorChange", kind: fixed1, from: 1, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "Replicas", kind: array, to: never, null: 0, of: &layout{fields: []field{
@@ -654,7 +654,7 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
@@ -662,9 +662,9 @@ func schemaOf(key int16) schema {
 		}}}
 	case 47: // OffsetDelete
 		return schema{flexible: never, layout: layout{fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 				}}},
@@ -673,9 +673,9 @@ func schemaOf(key int16) schema {
 	case 48: // DescribeClientQuotas
 		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
 			{name: "Components", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "EntityType", kind: text, to: never, null: never},
+				{name: "EntityType", kind: str, to: never, null: never},
 				{name: "MatchType", kind: fixed1, to: never, null: never},
-				{name: "Match", kind: text, to: never, null: 0},
+				{name: "Match", kind: str, to: never, null: 0},
 			}}},
 			{name: "Strict", kind: fixed1, to: never, null: never},
 		}}}
@@ -683,11 +683,11 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 1, layout: layout{tagged: true, fields: []field{
 			{name: "Entries", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 				{name: "Entity", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Type", kind: text, to: never, null: never},
-					{name: "Name", kind: text, to: never, null: 0},
+					{name: "Type", kind: str, to: never, null: never},
+					{name: "Name", kind: str, to: never, null: 0},
 				}}},
 				{name: "Ops", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-					{name: "Key", kind: text, to: never, null: never},
+					{name: "Key", kind: str, to: never, null: never},
 					{name: "Value", kind: fixed8, to: never, null: never},
 					{name: "Remove", kind: fixed1, to: never, null: never},
 				}}},
@@ -697,17 +697,17 @@ func schemaOf(key int16) schema {
 	case 50: // DescribeUserSCRAMCredentials
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "Users", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
-				{name: "Name", kind: text, to: never, null: never},
+				{name: "Name", kind: str, to: never, null: never},
 			}}},
 		}}}
 	case 51: // AlterUserSCRAMCredentials
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "Deletions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Name", kind: text, to: never, null: never},
+				{name: "Name", kind: str, to: never, null: never},
 				{name: "Mechanism", kind: fixed1, to: never, null: never},
 			}}},
 			{name: "Upsertions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Name", kind: text, to: never, null: never},
+				{name: "Name", kind: str, to: never, null: never},
 				{name: "Mechanism", kind: fixed1, to: never, null: never},
 				{name: "Iterations", kind: fixed4, to: never, null: never},
 				{name: "Salt", kind: blob, to: never, null: never},
@@ -719,7 +719,7 @@ func schemaOf(key int16) schema {
 			{name: "BrokerID", kind: fixed4, to: never, null: never},
 			{name: "BrokerEpoch", kind: fixed8, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: 1, null: never},
+				{name: "Topic", kind: str, to: 1, null: never},
 				{name: "TopicID", kind: fixed16, from: 2, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
@@ -740,7 +740,7 @@ func schemaOf(key int16) schema {
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "TimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "FeatureUpdates", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Feature", kind: text, to: never, null: never},
+				{name: "Feature", kind: str, to: never, null: never},
 				{name: "MaxVersionLevel", kind: fixed2, to: never, null: never},
 				{name: "AllowDowngrade", kind: fixed1, to: 0, null: never},
 				{name: "UpgradeType", kind: fixed1, from: 1, to: never, null: never},
@@ -758,7 +758,7 @@ func schemaOf(key int16) schema {
 			{name: "ReplicaID", kind: fixed4, to: never, null: never},
 			{name: "MaxBytes", kind: fixed4, to: never, null: never},
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
 					{name: "Partition", kind: fixed4, to: never, null: never},
 					{name: "CurrentLeaderEpoch", kind: fixed4, to: never, null: never},
@@ -772,7 +772,7 @@ func schemaOf(key int16) schema {
 				}}},
 			}}},
 		}, tags: []field{
-			{name: "ClusterID", kind: text, to: never, null: 0, tag: 0},
+			{name: "ClusterID", kind: str, to: never, null: 0, tag: 0},
 		}}}
 	case 60: // DescribeCluster
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
@@ -783,7 +783,7 @@ func schemaOf(key int16) schema {
 	case 61: // DescribeProducers
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "Topics", kind: array, to: never, null: never, of: &layout{tagged: true, fields: []field{
-				{name: "Topic", kind: text, to: never, null: never},
+				{name: "Topic", kind: str, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
 					{kind: fixed4, to: never, null: never},
 				}}},
@@ -792,19 +792,19 @@ func schemaOf(key int16) schema {
 	case 65: // DescribeTransactions
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "TransactionalIDs", kind: array, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 		}}}
 	case 66: // ListTransactions
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "StateFilters", kind: array, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 			{name: "ProducerIDFilters", kind: array, to: never, null: never, of: &layout{fields: []field{
 				{kind: fixed8, to: never, null: never},
 			}}},
 			{name: "DurationFilterMillis", kind: fixed8, from: 1, to: never, null: never},
-			{name: "TransactionalIDPattern", kind: text, from: 2, to: never, null: 0},
+			{name: "TransactionalIDPattern", kind: str, from: 2, to: never, null: 0},
 		}}}
 	case 67: // AllocateProducerIDs
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
@@ -813,17 +813,17 @@ func schemaOf(key int16) schema {
 		}}}
 	case 68: // ConsumerGroupHeartbeat
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
-			{name: "Group", kind: text, to: never, null: never},
-			{name: "MemberID", kind: text, to: never, null: never},
+			{name: "Group", kind: str, to: never, null: never},
+			{name: "MemberID", kind: str, to: never, null: never},
 			{name: "MemberEpoch", kind: fixed4, to: never, null: never},
-			{name: "InstanceID", kind: text, to: never, null: 0},
-			{name: "RackID", kind: text, to: never, null: 0},
+			{name: "InstanceID", kind: str, to: never, null: 0},
+			{name: "RackID", kind: str, to: never, null: 0},
 			{name: "RebalanceTimeoutMillis", kind: fixed4, to: never, null: never},
 			{name: "SubscribedTopicNames", kind: array, to: never, null: 0, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
-			{name: "SubscribedTopicRegex", kind: text, from: 1, to: never, null: 0},
-			{name: "ServerAssignor", kind: text, to: never, null: 0},
+			{name: "SubscribedTopicRegex", kind: str, from: 1, to: never, null: 0},
+			{name: "ServerAssignor", kind: str, to: never, null: 0},
 			{name: "Topics", kind: array, to: never, null: 0, of: &layout{tagged: true, fields: []field{
 				{name: "TopicID", kind: fixed16, to: never, null: never},
 				{name: "Partitions", kind: array, to: never, null: never, of: &layout{fields: []field{
@@ -834,7 +834,7 @@ func schemaOf(key int16) schema {
 	case 69: // ConsumerGroupDescribe
 		return schema{flexible: 0, layout: layout{tagged: true, fields: []field{
 			{name: "Groups", kind: array, to: never, null: never, of: &layout{fields: []field{
-				{kind: text, to: never, null: never},
+				{kind: str, to: never, null: never},
 			}}},
 			{name: "IncludeAuthorizedOperations", kind: fixed1, to: never, null: never},
 		}}}

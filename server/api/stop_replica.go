@@ -18,7 +18,7 @@ func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
 	}
 	if resp.ErrorCode == codeNone {
 		for _, t := range req.Topics {
-			if t.Topic != groupTopic {
+			if t.Topic != offsetsTopic {
 				continue
 			}
 			if req.DeletePartitions { // versions 0, and 1 and 2
@@ -42,7 +42,7 @@ func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
 
 // resign gives up a partition's groups; without an epoch, those of any.
 func (a *API) resign(refused map[cluster.TopicPartition]bool, partition, epoch int32) {
-	if refused[cluster.TopicPartition{Topic: groupTopic, Partition: partition}] {
+	if refused[cluster.TopicPartition{Topic: offsetsTopic, Partition: partition}] {
 		return
 	}
 	if epoch < 0 {
