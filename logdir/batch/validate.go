@@ -153,28 +153,41 @@ func checkRecords(h *Header, payload []byte, r *Rules) (maxTimestamp int64, err 
 	var bad *RecordsError
 	oldest, youngest := r.Now-r.BeforeMax, addClamped(r.Now, r.AfterMax)
 	checkTime := r.Type == CreateTime
+	at := 0
+	whole := h.TimestampType() == LogAppendTime // one timestamp for all
 	for i := int32(0); i < h.Count; i++ {
-		record, rest, err := nextRecord(payload)
-		if err != nil {
+		next, delta, hasKey, ok := skipRecord(payload, at)
+		if !ok {
+			_, _, err := nextRecord(payload[at:])
 			return 0, err
 		}
-		payload = rest
-		ts := record.timestamp(h)
-		maxTimestamp = max(maxTimestamp, ts)
-		if r.Compacted && !record.hasKey {
-			bad = bad.add(i, ErrInvalidRecord, "Compacted topic cannot accept message without key in topic partition "+r.Partition.String())
-		} else if checkTime && ts != NoTimestamp && (ts < oldest || ts > youngest) {
-			bad = bad.add(i, ErrInvalidTimestamp, fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
-				ts, h.BaseOffset+int64(record.offsetDelta), r.Now-r.BeforeMax, r.Now+r.AfterMax))
+		ts := h.BaseTimestamp + delta
+		if whole {
+			ts = h.MaxTimestamp
 		}
+		maxTimestamp = max(maxTimestamp, ts)
+		if r.Compacted && !hasKey || checkTime && ts != NoTimestamp && (ts < oldest || ts > youngest) {
+			bad = bad.refuse(i, h, payload[at:], ts, r)
+		}
+		at = next
 	}
-	if len(payload) > 0 {
+	if at < len(payload) {
 		return 0, errRemaining
 	}
 	if bad != nil {
 		return 0, bad
 	}
 	return maxTimestamp, nil
+}
+
+// refuse adds the reason why the record that p begins with is refused.
+func (e *RecordsError) refuse(index int32, h *Header, p []byte, ts int64, r *Rules) *RecordsError {
+	record, _, _ := nextRecord(p) // it was read before
+	if r.Compacted && !record.hasKey {
+		return e.add(index, ErrInvalidRecord, "Compacted topic cannot accept message without key in topic partition "+r.Partition.String())
+	}
+	return e.add(index, ErrInvalidTimestamp, fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
+		ts, h.BaseOffset+int64(record.offsetDelta), r.Now-r.BeforeMax, r.Now+r.AfterMax))
 }
 
 func (e *RecordsError) add(index int32, cause error, message string) *RecordsError {
