@@ -152,6 +152,7 @@ func (a *API) waitForBroadcast(ctx context.Context, topics []string, left time.D
 func (w *creation) answer(live *config.Live) kmsg.CreateTopicsResponseTopic {
 	t := kmsg.NewCreateTopicsResponseTopic()
 	t.Topic, t.TopicID = w.name, w.planned.id
+	t.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // nil would be null on the wire
 	if w.err != nil {
 		t.ErrorCode, t.ErrorMessage = adminCode(w.err), adminMessage(w.err)
 		if t.ErrorCode == codeNotController {
