@@ -64,6 +64,9 @@ var errorCodes = [...]struct {
 	{logdir.ErrUnknownLog, codeUnknownTopicOrPartition},
 }
 
+// Code is the protocol's code for an error of the broker's parts, for whoever stands between two of them.
+func Code(err error) int16 { return code(err) }
+
 // code is the protocol's code for err: 0 for nil, UNKNOWN_SERVER_ERROR for one that nobody expected.
 func code(err error) int16 {
 	if err == nil {

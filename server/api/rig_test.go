@@ -415,3 +415,6 @@ func (f *fakeOffsets) SetConsumerOffset(_ context.Context, group string, tp clus
 	f.stored[group+"/"+tp.String()] = offset
 	return nil
 }
+
+// newFrame is a request that came from nowhere, for tests of decoders alone.
+func newFrame() *network.Request { return &network.Request{Session: &network.Session{}} }
