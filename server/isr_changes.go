@@ -1,0 +1,174 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/server/peer"
+	"ottla/zkcoord/cluster"
+)
+
+// isrChanges brings leaders' wishes for another ISR before the controller: AlterPartition, one request of
+// this broker in flight, wishes that come meanwhile gathered into the next [AlterPartitionManager].
+type isrChanges struct {
+	id      cluster.BrokerID
+	epoch   func() int64
+	peers   *peer.Client
+	channel controllerChannel
+	log     logrus.FieldLogger
+
+	wake chan struct{}
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu     sync.Mutex
+	wishes []isrWish
+}
+
+type isrWish struct {
+	tp     cluster.TopicPartition
+	id     cluster.TopicID
+	want   cluster.LeaderAndISR
+	answer func(cluster.LeaderAndISR, int16)
+}
+
+// controllerChannel finds where the controller is reached; ok is false while nobody is known to be it.
+type controllerChannel func() (to cluster.Endpoint, ok bool)
+
+func startISRChanges(id cluster.BrokerID, epoch func() int64, peers *peer.Client, channel controllerChannel, log logrus.FieldLogger) *isrChanges {
+	ctx, stop := context.WithCancel(context.Background())
+	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, log: log, wake: make(chan struct{}, 1), stop: stop}
+	c.wg.Go(func() { c.run(ctx) })
+	return c
+}
+
+// AlterPartition queues a wish. The answer comes from this type's goroutine.
+func (c *isrChanges) AlterPartition(tp cluster.TopicPartition, id cluster.TopicID, want cluster.LeaderAndISR, answer func(cluster.LeaderAndISR, int16)) {
+	c.mu.Lock()
+	c.wishes = append(c.wishes, isrWish{tp, id, want, answer})
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close drops what is waiting: the partitions' epochs end with the broker.
+func (c *isrChanges) Close() {
+	c.stop()
+	c.wg.Wait()
+}
+
+func (c *isrChanges) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		c.mu.Lock()
+		wishes := c.wishes
+		c.wishes = nil
+		c.mu.Unlock()
+		if len(wishes) > 0 {
+			c.ask(ctx, wishes)
+		}
+	}
+}
+
+// ask sends one request and hands its answers out. What finds no controller is answered
+// UNKNOWN_SERVER_ERROR: the partition asks again after a rest.
+func (c *isrChanges) ask(ctx context.Context, wishes []isrWish) {
+	answers, err := c.roundTrip(ctx, wishes)
+	if err != nil && ctx.Err() == nil {
+		c.log.Warnf("AlterPartition for %d partitions: %v; asking again", len(wishes), err)
+	}
+	for _, w := range wishes {
+		code := kerr.UnknownServerError.Code
+		var granted cluster.LeaderAndISR
+		if a, ok := answers[alterKey{w.id, w.tp.Partition}]; ok {
+			code = a.ErrorCode
+			granted = cluster.LeaderAndISR{
+				Leader: cluster.BrokerID(a.LeaderID), LeaderEpoch: a.LeaderEpoch, ISR: brokerIDs(a.ISR),
+				Recovery: cluster.LeaderRecovery(a.LeaderRecoveryState), PartitionEpoch: a.PartitionEpoch,
+			}
+		}
+		w.answer(granted, code)
+	}
+}
+
+type alterKey struct {
+	id        cluster.TopicID
+	partition int32
+}
+
+var errNoController = errors.New("no controller is known")
+
+func (c *isrChanges) roundTrip(ctx context.Context, wishes []isrWish) (map[alterKey]kmsg.AlterPartitionResponseTopicPartition, error) {
+	to, ok := c.channel()
+	if !ok {
+		return nil, errNoController
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	answer, err := c.peers.RoundTrip(ctx, to, c.request(wishes))
+	if err != nil {
+		return nil, err
+	}
+	resp, ok := answer.(*kmsg.AlterPartitionResponse)
+	if !ok {
+		return nil, peer.ErrAnswer
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return nil, err
+	}
+	answers := make(map[alterKey]kmsg.AlterPartitionResponseTopicPartition)
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			answers[alterKey{t.TopidID, p.Partition}] = p
+		}
+	}
+	return answers, nil
+}
+
+// request is AlterPartition v3. In ZooKeeper mode a leader does not know the epochs of its followers and
+// sends -1 for each.
+func (c *isrChanges) request(wishes []isrWish) *kmsg.AlterPartitionRequest {
+	req := kmsg.NewPtrAlterPartitionRequest()
+	req.SetVersion(3)
+	req.BrokerID, req.BrokerEpoch = int32(c.id), c.epoch()
+	for _, w := range wishes {
+		i := slices.IndexFunc(req.Topics, func(t kmsg.AlterPartitionRequestTopic) bool { return t.TopicID == w.id })
+		if i < 0 {
+			t := kmsg.NewAlterPartitionRequestTopic()
+			t.TopicID = w.id
+			req.Topics = append(req.Topics, t)
+			i = len(req.Topics) - 1
+		}
+		p := kmsg.NewAlterPartitionRequestTopicPartition()
+		p.Partition, p.LeaderEpoch, p.PartitionEpoch = w.tp.Partition, w.want.LeaderEpoch, w.want.PartitionEpoch
+		p.LeaderRecoveryState = int8(w.want.Recovery)
+		for _, id := range w.want.ISR {
+			member := kmsg.NewAlterPartitionRequestTopicPartitionNewEpochISR()
+			member.BrokerID, member.BrokerEpoch = int32(id), -1
+			p.NewEpochISR = append(p.NewEpochISR, member)
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	return req
+}
+
+func brokerIDs(ids []int32) []cluster.BrokerID {
+	out := make([]cluster.BrokerID, len(ids))
+	for i, id := range ids {
+		out[i] = cluster.BrokerID(id)
+	}
+	return out
+}

@@ -1,0 +1,32 @@
+package server
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// allocateProducerIDs asks the controller, which may be this very broker, for a block of producer ids, and
+// answers from another goroutine.
+func (b *Broker) allocateProducerIDs(reply func(first int64, count int32, code int16)) {
+	b.work.Go(func() {
+		to, ok := b.controllerEndpoint()
+		if !ok {
+			reply(0, 0, kerr.CoordinatorLoadInProgress.Code) // the client tries again
+			return
+		}
+		req := kmsg.NewPtrAllocateProducerIDsRequest()
+		req.BrokerID, req.BrokerEpoch = int32(b.id), b.epoch.Load()
+		ctx, cancel := context.WithTimeout(context.Background(), b.live.Static().RequestTimeout)
+		defer cancel()
+		answer, err := b.peers.RoundTrip(ctx, to, req)
+		resp, ok := answer.(*kmsg.AllocateProducerIDsResponse)
+		if err != nil || !ok {
+			b.log.Warnf("Producer ids from the controller at %s: %v", to.Address(), err)
+			reply(0, 0, kerr.CoordinatorLoadInProgress.Code)
+			return
+		}
+		reply(resp.ProducerIDStart, resp.ProducerIDLen, resp.ErrorCode)
+	})
+}

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/server/api"
+	"ottla/server/network"
+	"ottla/server/peer"
+	"ottla/server/replica"
+	"ottla/zkcoord/controller"
+)
+
+// bind opens the listeners and joins them to the handlers. Nobody is accepted yet.
+func (b *Broker) bind(context.Context) error {
+	c := b.live.Static()
+	answers := &answers{}
+	var listeners []network.Listener
+	for _, l := range c.Listeners {
+		listeners = append(listeners, network.Listener{Name: l.Name, Protocol: l.Protocol, Host: l.Host, Port: l.Port})
+	}
+	protected := ""
+	if len(listeners) > 1 {
+		protected = c.InterBrokerListener
+	}
+	server, err := network.Listen(network.Options{
+		Listeners: listeners, Listen: b.listen,
+		MaxRequestBytes: int(c.MaxRequestBytes), QueuedMaxBytes: c.QueuedMaxRequestBytes, IdleTimeout: c.ConnectionsMaxIdle,
+		SendBuffer: int(c.SocketSendBufferBytes), ReceiveBuffer: int(c.SocketReceiveBufferBytes),
+		Limits: b.limits(), ProtectedListener: protected, APIName: answers.name,
+		Log: b.loggers.Named("network"), Metrics: b.metrics,
+	}, answers)
+	if err != nil {
+		return err
+	}
+	b.network, b.answers = server, answers
+	b.running("listeners", func() error { server.Close(); return nil }, nil)
+	return nil
+}
+
+// answers stands between the listeners, which are bound before the broker knows its epoch, and the handlers,
+// which are made after it.
+type answers struct{ *api.API }
+
+func (a *answers) name(key int16) string {
+	if a.API == nil {
+		return ""
+	}
+	return a.API.Name(key)
+}
+
+func (b *Broker) limits() network.Limits {
+	c := b.live.Current()
+	l := network.Limits{MaxConnections: int(c.MaxConnections), MaxConnectionsPerIP: int(c.MaxConnectionsPerIP), PerIP: map[string]int{}}
+	for ip, n := range c.MaxConnectionsOfIP {
+		l.PerIP[ip] = int(n)
+	}
+	return l
+}
+
+// startController lets the broker stand for election. Its requests to brokers, this one included, have
+// connections of their own, so that they wait for nothing else.
+func (b *Broker) startController(context.Context) error {
+	commands := peer.New(peer.Options{ClientID: b.id.String(), Dial: b.dial, Timeout: b.live.Static().ControllerSocketTimeout, Log: b.loggers.Named("controller")})
+	b.controller = controller.Start(controller.Options{
+		ID: b.id, ZK: b.zk, Register: b.register, Peer: commands, Listener: b.live.Static().InterBrokerListener,
+		Config: func() controller.Config {
+			c := b.live.Current()
+			return controller.Config{
+				UncleanElection: c.Topic(nil).UncleanLeaderElection, DisableTopicDeletion: !c.DeleteTopics,
+				AutoRebalance: c.AutoLeaderRebalance, RebalanceInterval: c.LeaderImbalanceCheckInterval, ImbalancePercent: int(c.LeaderImbalancePercentage),
+			}
+		},
+		Log: b.loggers.Named("controller"), Metrics: b.metrics,
+	})
+	b.running("controller", func() error { commands.Close(); b.controller.Close(); return nil }, nil)
+	return nil
+}
+
+// serve makes the handlers and lets clients in.
+func (b *Broker) serve(context.Context) error {
+	b.topicMaker = api.NewTopicCreator(b.zk, b.metadata, b.live, b.loggers.Named("topics"))
+	b.api = api.New(api.Options{
+		ID: b.id, ClusterID: b.clusterID, Config: b.live, Metadata: b.metadata, Replicas: watchedReplicas{b.replicas, b.topicMaker},
+		Groups: b.groups, Controller: b.controller, Offsets: b.zk,
+		AllocateProducerIDs: b.allocateProducerIDs, Log: b.loggers.Named("api"),
+		AdminParts: api.AdminParts{ZooKeeper: b.zk, Topics: b.topicMaker, Loggers: b.loggers, LogDirs: b.logs},
+	})
+	b.answers.API = b.api
+	b.network.Start()
+	// Leadership is handed over while the broker still serves; then nobody new comes in.
+	b.running("serving", func() error { b.handOver(); b.network.StopAccepting(); return nil }, func() error { return nil })
+	return nil
+}
+
+// watchedReplicas tells whoever waits for the metadata cache that it has changed.
+type watchedReplicas struct {
+	*replica.Manager
+	topics *api.TopicCreator
+}
+
+// UpdateMetadata applies the request, then wakes those who wait for what it tells.
+func (r watchedReplicas) UpdateMetadata(req *kmsg.UpdateMetadataRequest) *kmsg.UpdateMetadataResponse {
+	resp := r.Manager.UpdateMetadata(req)
+	r.topics.MetadataUpdated()
+	return resp
+}
