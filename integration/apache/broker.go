@@ -63,10 +63,10 @@ func (i *Installation) StartBroker(o BrokerOptions) (*Broker, error) {
 			return nil, err
 		}
 		b.Started = time.Now()
-		if b.Process, err = startProcess(fmt.Sprintf("broker-%d", o.ID), o.Dir, cmd); err != nil || o.NoWait {
+		if b.Process, err = StartProcess(fmt.Sprintf("broker-%d", o.ID), o.Dir, cmd); err != nil || o.NoWait {
 			return b, err
 		}
-		return b, b.waitReady(b.ready)
+		return b, b.WaitReady(b.ready)
 	})
 }
 

@@ -23,8 +23,9 @@ type Process struct {
 	once   sync.Once
 }
 
-// startProcess starts a command with its output in dir/name.out.
-func startProcess(name, dir string, cmd *exec.Cmd) (*Process, error) {
+// StartProcess starts a command as a Process, with its output in dir/name.out: also a server of another
+// kind that is to be compared with Kafka.
+func StartProcess(name, dir string, cmd *exec.Cmd) (*Process, error) {
 	p := &Process{name: name, output: filepath.Join(dir, name+".out"), cmd: cmd, ended: make(chan struct{})}
 	out, err := os.OpenFile(p.output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -57,7 +58,7 @@ func runUntil(ctx context.Context, cmd *exec.Cmd) error {
 	ended := make(chan error, 1)
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // as in startProcess
+		runtime.LockOSThread() // as in StartProcess
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
@@ -114,8 +115,8 @@ func (p *Process) Kill() {
 	})
 }
 
-// waitReady calls ready until it returns nil, for at most a minute or until the process ends.
-func (p *Process) waitReady(ready func() error) error {
+// WaitReady calls ready until it returns nil, for at most a minute or until the process ends.
+func (p *Process) WaitReady(ready func() error) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(time.Minute)

@@ -39,12 +39,12 @@ func (i *Installation) StartZooKeeper(o ZooKeeperOptions) (*ZooKeeper, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := startProcess("zookeeper", o.Dir, cmd)
+		p, err := StartProcess("zookeeper", o.Dir, cmd)
 		if err != nil {
 			return nil, err
 		}
 		z := &ZooKeeper{p, fmt.Sprintf("127.0.0.1:%d", port)}
-		return z, p.waitReady(z.ready)
+		return z, p.WaitReady(z.ready)
 	})
 }
 

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// The three contenders, in the order of the table's columns.
+const (
+	kafkaName = "kafka"
+	bareName  = "bare"
+	ottlaName = "ottla"
+)
+
+// bench is one run of the program.
+type bench struct {
+	settings
+	*launcher
+	report  *report
+	cache   pageCache
+	zk      map[string]string  // each broker's ZooKeeper
+	servers map[string]*server // those that run
+	ends    []func()
+}
+
+// scenarioNames returns all scenarios in the order they run.
+func scenarioNames() []string {
+	return []string{"start", "memory", "produce16", "produce64", "consume", "latency", "tools"}
+}
+
+func (b *bench) wants(scenario string) bool      { return slices.Contains(b.scenarios, scenario) }
+func (b *bench) takesPart(contender string) bool { return slices.Contains(b.only, contender) }
+
+// say tells how far the run has come.
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// end stops whatever still runs.
+func (b *bench) end() {
+	for _, end := range slices.Backward(b.ends) {
+		end()
+	}
+	b.ends = nil
+}
+
+func (b *bench) run(ctx context.Context) error {
+	b.zk, b.servers = map[string]string{}, map[string]*server{}
+	for _, name := range []string{kafkaName, ottlaName} {
+		if b.takesPart(name) {
+			zk, err := b.startZooKeeper()
+			if err != nil {
+				return err
+			}
+			b.ends = append(b.ends, zk.Kill)
+			b.zk[name] = zk.Addr
+		}
+	}
+	if b.wants("start") {
+		if err := b.measureStarts(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.startAll(); err != nil {
+		return err
+	}
+	if b.wants("memory") {
+		if err := b.measureRest(ctx); err != nil {
+			return err
+		}
+	}
+	for _, load := range []struct {
+		scenario string
+		run      func(context.Context) error
+	}{
+		{"produce16", func(ctx context.Context) error { return b.produce(ctx, "produce16", newProduceLoad(16<<10, 1)) }},
+		{"produce64", func(ctx context.Context) error { return b.produce(ctx, "produce64", newProduceLoad(64<<10, 3)) }},
+		{"consume", b.consume},
+		{"latency", b.latency},
+		{"tools", b.tools},
+	} {
+		if b.wants(load.scenario) {
+			if err := load.run(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if b.wants("memory") {
+		b.measurePeak()
+	}
+	return nil
+}
+
+// start starts one contender, the brokers with a ZooKeeper that is already up.
+func (b *bench) start(name string) (*server, error) {
+	switch name {
+	case kafkaName:
+		return b.startKafka(b.zk[name])
+	case ottlaName:
+		return b.startOttla(b.zk[name])
+	default:
+		return b.startBare()
+	}
+}
+
+// measureStarts starts and kills each broker in turn, with new directories each time.
+func (b *bench) measureStarts(ctx context.Context) error {
+	kinds := []struct {
+		row, contender string
+		start          func() (*server, error)
+	}{
+		{"start", kafkaName, func() (*server, error) { return b.start(kafkaName) }},
+		{"start", ottlaName, func() (*server, error) { return b.start(ottlaName) }},
+		{"start, embedded ZooKeeper", ottlaName, func() (*server, error) { return b.startOttla("") }},
+	}
+	for round := range b.rounds {
+		for _, kind := range rotated(kinds, round) {
+			if !b.takesPart(kind.contender) {
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			s, err := kind.start()
+			if err != nil {
+				return err
+			}
+			took, err := s.waitForMetadata()
+			s.end()
+			if err != nil {
+				return err
+			}
+			b.say("round %d: %s, %s: %v", round+1, kind.row, s.name, took.Round(time.Millisecond))
+			b.report.add(kind.row, kind.contender, float64(took)/1e6)
+		}
+	}
+	return nil
+}
+
+// startAll starts everyone for the loads.
+func (b *bench) startAll() error {
+	for _, name := range []string{kafkaName, bareName, ottlaName} {
+		if !b.takesPart(name) {
+			continue
+		}
+		s, err := b.start(name)
+		if err != nil {
+			return err
+		}
+		b.ends = append(b.ends, s.end)
+		b.servers[name] = s
+		if name == bareName {
+			err = s.WaitReady(func() error {
+				c, err := dial(s.addr)
+				if err == nil {
+					c.Close()
+				}
+				return err
+			})
+		} else if _, err = s.waitForMetadata(); err == nil {
+			err = s.connectAdmin()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureRest notes the memory of brokers that have done nothing for ten seconds.
+func (b *bench) measureRest(ctx context.Context) error {
+	select {
+	case <-time.After(10 * time.Second):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for name, s := range b.servers {
+		b.report.add("memory at rest", name, memoryOf(s.Pid(), "VmRSS"))
+	}
+	return nil
+}
+
+func (b *bench) measurePeak() {
+	for name, s := range b.servers {
+		b.report.add("memory, peak", name, memoryOf(s.Pid(), "VmHWM"))
+	}
+}
+
+// eachRound gives each contender its turn in each round, beginning with another one each time. Before the first
+// round everyone is warmed up.
+func (b *bench) eachRound(ctx context.Context, turn func(s *server, name, topic string, seconds float64) (string, error)) error {
+	for round := -1; round < b.rounds; round++ {
+		seconds := b.seconds
+		if round < 0 {
+			seconds = b.warmUp
+		}
+		for _, name := range rotated([]string{kafkaName, bareName, ottlaName}, round+1) {
+			s := b.servers[name]
+			if s == nil {
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if b.leaveGiB > 0 {
+				if err := b.cache.fill(); err != nil {
+					return err
+				}
+			}
+			b.report.beginTurn()
+			line, err := turn(s, name, fmt.Sprintf("turn-%d", round+1), seconds)
+			if err != nil {
+				return err
+			}
+			if round < 0 {
+				b.report.forgetTurn()
+				b.say("warm-up: %s: %s", s.name, line)
+			} else {
+				b.say("round %d: %s: %s", round+1, s.name, line)
+			}
+		}
+	}
+	return nil
+}
+
+// withTopic runs f on a topic of its own.
+func (b *bench) withTopic(ctx context.Context, s *server, topic string, partitions int32, f func() error) error {
+	if err := s.createTopic(ctx, topic, partitions); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return s.deleteTopic(ctx, topic)
+}
+
+func (b *bench) produce(ctx context.Context, scenario string, load produceLoad) error {
+	return b.eachRound(ctx, func(s *server, name, turn string, seconds float64) (line string, err error) {
+		topic := scenario + "-" + turn
+		err = b.withTopic(ctx, s, topic, partitions, func() error {
+			used, err := s.measure(func() (int64, error) { return load.run(s.addr, topic, forSeconds(seconds)) })
+			if err == nil {
+				line = fmt.Sprintf("%s %.0f MB/s, %.2f CPU s/GiB", scenario, used.megabytesPerSecond(), used.cpuPerGiB())
+				b.report.add(scenario+", MB/s", name, used.megabytesPerSecond())
+				b.report.add(scenario+", CPU s/GiB", name, used.cpuPerGiB())
+			}
+			return err
+		})
+		return line, err
+	})
+}
+
+// consumeBytes is what a topic holds for the consume scenario. Whole batches of it are written.
+const consumeBytes = 1536 << 20
+
+func (b *bench) consume(ctx context.Context) error {
+	load := newProduceLoad(64<<10, 3)
+	topic := "consume"
+	perFrame := int64(len(load.batch) * load.perRequest)
+	frames := int64(consumeBytes) / perFrame / 2 * 2 // both halves of the partitions get the same
+	each := frames / 2 * int64(load.recordCount)
+	for _, name := range []string{kafkaName, bareName, ottlaName} {
+		if s := b.servers[name]; s != nil {
+			if err := s.createTopic(ctx, topic, partitions); err != nil {
+				return err
+			}
+			if _, err := load.run(s.addr, topic, func(sent int64) bool { return sent < frames*perFrame }); err != nil {
+				return err
+			}
+		}
+	}
+	err := b.eachRound(ctx, func(s *server, name, _ string, seconds float64) (string, error) {
+		used, err := s.measure(func() (int64, error) { return consume(s.addr, topic, each, forSeconds(seconds)) })
+		if err != nil {
+			return "", err
+		}
+		b.report.add("consume, MB/s", name, used.megabytesPerSecond())
+		b.report.add("consume, CPU s/GiB", name, used.cpuPerGiB())
+		return fmt.Sprintf("consume %.0f MB/s, %.2f CPU s/GiB", used.megabytesPerSecond(), used.cpuPerGiB()), nil
+	})
+	for _, s := range b.servers {
+		if err == nil {
+			err = s.deleteTopic(ctx, topic)
+		}
+	}
+	return err
+}
+
+func (b *bench) latency(ctx context.Context) error {
+	return b.eachRound(ctx, func(s *server, name, turn string, seconds float64) (line string, err error) {
+		topic := "latency-" + turn
+		err = b.withTopic(ctx, s, topic, 1, func() error {
+			samples, err := latencies(ctx, s.addr, topic, forSeconds(seconds))
+			if err != nil || len(samples) == 0 {
+				return err
+			}
+			p := milliseconds(samples, 0.5, 0.99, 0.999)
+			b.report.add("latency p50, ms", name, p[0])
+			b.report.add("latency p99, ms", name, p[1])
+			b.report.add("latency p99.9, ms", name, p[2])
+			line = fmt.Sprintf("latency %.3f / %.3f / %.3f ms (%d records)", p[0], p[1], p[2], len(samples))
+			return nil
+		})
+		return line, err
+	})
+}
+
+// rotated returns the items beginning with another one.
+func rotated[T any](items []T, by int) []T {
+	by %= len(items)
+	return append(slices.Clone(items[by:]), items[:by]...)
+}
