@@ -244,8 +244,12 @@ func TestStopReplica(t *testing.T) {
 	if code := stop(r, 4, false); code != 0 || !p.IsLeader() {
 		t.Errorf("stopped without deletion: error %d, leads %v", code, p.IsLeader())
 	}
+	waiting := r.consume(0, 1, time.Hour, readUncommitted)
 	if code := stop(r, -2, true); code != 0 {
 		t.Errorf("the topic's deletion: error %d", code)
+	}
+	if fp := <-waiting; !errors.Is(fp.Err, ErrUnknownPartition) {
+		t.Errorf("the consumer that waited: %v", fp.Err)
 	}
 	if _, err := r.m.Partition(orders); !errors.Is(err, ErrUnknownPartition) {
 		t.Errorf("after the deletion: %v", err)

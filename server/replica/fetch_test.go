@@ -108,13 +108,14 @@ func TestDivergingLogs(t *testing.T) {
 		want      *Diverging
 		err       error
 	}{
-		"in the last epoch":                  {lastEpoch: 4, offset: 7},
-		"at the end of an epoch":             {lastEpoch: 2, offset: 5},
-		"beyond the end of an epoch":         {lastEpoch: 2, offset: 7, want: &Diverging{2, 5}},
-		"beyond the log's end":               {lastEpoch: 4, offset: 9, want: &Diverging{4, 8}},
-		"in an epoch that we skipped":        {lastEpoch: 3, offset: 6, want: &Diverging{2, 5}},
-		"in an epoch that is to come":        {lastEpoch: 9, offset: 6, err: logdir.ErrOffsetOutOfRange},
-		"no epoch, and beyond the log's end": {lastEpoch: -1, offset: 9, err: logdir.ErrOffsetOutOfRange},
+		"in the last epoch":           {lastEpoch: 4, offset: 7},
+		"at the end of an epoch":      {lastEpoch: 2, offset: 5},
+		"beyond the end of an epoch":  {lastEpoch: 2, offset: 7, want: &Diverging{2, 5}},
+		"beyond the log's end":        {lastEpoch: 4, offset: 9, want: &Diverging{4, 8}},
+		"in an epoch that we skipped": {lastEpoch: 3, offset: 6, want: &Diverging{2, 5}},
+		"in an epoch that we skipped, below where it might have begun": {lastEpoch: 3, offset: 4, want: &Diverging{2, 5}},
+		"in an epoch that is to come":                                  {lastEpoch: 9, offset: 6, err: logdir.ErrOffsetOutOfRange},
+		"no epoch, and beyond the log's end":                           {lastEpoch: -1, offset: 9, err: logdir.ErrOffsetOutOfRange},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fp := wanted(4, tc.offset)
@@ -274,9 +275,13 @@ func TestAFollowersFetchWaitsForTheLogEnd(t *testing.T) {
 		r.m.Fetch(FetchParams{Replica: 2, MinBytes: 1, MaxBytes: 1000, MaxWait: time.Hour}, []FetchPartition{wanted(0, 0)},
 			func(parts []FetchPartition) { answer <- parts[0] })
 		time.Sleep(time.Second)
+		start := time.Now()
 		r.mustProduce(1)
 		got := <-answer
 		defer got.Data.Release()
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("it came %v late", waited)
+		}
 		if got.Err != nil || got.Data.Len() == 0 {
 			t.Errorf("%+v", got)
 		}

@@ -11,11 +11,8 @@ import "time"
 func (m *Manager) restoreHighWatermarks() {
 	marks := m.logs.HighWatermarks()
 	for _, l := range m.logs.Logs() {
-		if hw, ok := marks[l.TopicPartition()]; ok && hw <= l.LogEndOffset() {
-			l.SetHighWatermark(hw)
-		} else if ok {
-			// What lies above the log's end was lost with the tail of the log.
-			l.SetHighWatermark(l.LogEndOffset())
+		if hw, ok := marks[l.TopicPartition()]; ok {
+			l.SetHighWatermark(hw) // at most to the log's end: what lay above was lost with the log's tail
 		}
 	}
 }

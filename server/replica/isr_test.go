@@ -114,6 +114,73 @@ func TestALeaderAndISROverridesAWish(t *testing.T) {
 	}
 }
 
+// The answer to a wish of the last reign must not end the wish of this one.
+func TestAnAnswerEndsItsOwnWishOnly(t *testing.T) {
+	r := newRig(t)
+	p := r.leadWith(0, ids(1), ids(1, 2))
+	r.fetchFrom(2, 0, 0)
+	old, _ := r.isr.take()
+	r.leadWith(1, ids(1), ids(1, 2))
+	r.fetchFrom(2, 1, 0)
+	if _, ok := r.isr.take(); !ok {
+		t.Fatal("nothing was asked in the new reign")
+	}
+	old.answer(cluster.LeaderAndISR{}, kerr.IneligibleReplica.Code)
+	if reign := p.mu.reign.Load(); reign.asked == nil || len(reign.maximalISR) != 2 {
+		t.Errorf("asked %+v, maximal ISR %v", reign.asked, reign.maximalISR)
+	}
+}
+
+func TestOneWishIsInFlight(t *testing.T) {
+	r := newRig(t)
+	p := r.leadWith(0, ids(1), ids(1, 2, 3))
+	r.fetchFrom(2, 0, 0)
+	r.fetchFrom(3, 0, 0)
+	p.shrinkISR(time.Now().Add(time.Hour))
+	if n := len(r.isr.asked); n != 1 {
+		t.Fatalf("%d wishes at once", n)
+	}
+	r.isr.grant(t)
+	r.fetchFrom(3, 0, 0)
+	if w, ok := r.isr.take(); !ok || len(w.want.ISR) != 3 || w.want.PartitionEpoch != 1 {
+		t.Errorf("then %+v, %v", w.want, ok)
+	}
+}
+
+// A follower of a busy leader never reaches the log's end, and is in sync all the same.
+func TestCaughtUp(t *testing.T) {
+	begin := time.Now()
+	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
+	type fetch struct {
+		second            int
+		offset, leaderEnd int64
+	}
+	for name, tc := range map[string]struct {
+		fetches []fetch
+		want    bool // at second 40, with 30 s of patience and the log end at 100
+	}{
+		"never came":                           {},
+		"has everything":                       {fetches: []fetch{{1, 100, 100}}, want: true},
+		"had everything not long ago":          {fetches: []fetch{{15, 50, 50}}, want: true},
+		"had everything long ago":              {fetches: []fetch{{5, 50, 50}, {35, 51, 99}}},
+		"has what there was at its last fetch": {fetches: []fetch{{20, 10, 50}, {30, 50, 80}}, want: true},
+		"has what there was long ago":          {fetches: []fetch{{5, 10, 50}, {30, 50, 80}}},
+		"comes often and gets nowhere":         {fetches: []fetch{{20, 10, 50}, {30, 20, 80}, {39, 30, 99}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFollower(2)
+			for _, fetch := range tc.fetches {
+				f.progress(fetch.offset, 0, fetch.leaderEnd, at(fetch.second))
+				f.answered()
+			}
+			s := f.state()
+			if got := s.isCaughtUp(100, at(40), 30*time.Second); got != tc.want {
+				t.Errorf("caught up: %v, want %v; %+v", got, tc.want, s)
+			}
+		})
+	}
+}
+
 // The leader's disk takes 50 s for a read; the follower, which had everything, must not be blamed for it, but not for ever (KIP-501).
 func TestASlowLeaderDoesNotThrowOutItsFollowers(t *testing.T) {
 	now := time.Now()
