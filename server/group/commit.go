@@ -152,7 +152,9 @@ func (g *Group) writeCommitLocked(w *committing, reply func(*kmsg.OffsetCommitRe
 		answer(0)
 		return
 	}
-	b := batch.NewBuilder(batch.PlainOptions(g.c.config.Compression))
+	options := batch.PlainOptions(g.c.config.Compression)
+	options.BaseSequence = 0 // as Kafka writes it, with or without a producer
+	b := batch.NewBuilder(options)
 	now := nowMillis()
 	for _, key := range w.order {
 		b.Append(now, offsetKey{g.id, key}.encode(), w.commits[key].encode(g.c.config.OffsetValue))

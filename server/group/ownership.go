@@ -158,6 +158,18 @@ func (o *ownership) all() (groups []*Group, stillLoading bool) {
 	return groups, stillLoading
 }
 
+// of returns the groups of one partition.
+func (o *ownership) of(id int32) (groups []*Group) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if p := o.mu.partitions[id]; p != nil {
+		for _, g := range p.groups {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
 func (o *ownership) close() (groups []*Group) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,0 +1,13 @@
+package group
+
+// TransactionEnded applies or drops the offsets that a transaction has committed to groups of a partition, after its
+// marker was written there.
+func (c *Coordinator) TransactionEnded(producerID int64, partition int32, commit bool) {
+	for _, g := range c.owned.of(partition) {
+		g.turn(func() {
+			if g.mu.state != dead {
+				g.mu.offsets.endTransaction(producerID, commit)
+			}
+		})
+	}
+}
