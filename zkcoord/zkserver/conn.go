@@ -14,6 +14,8 @@ import (
 const (
 	// handshakeTime is how long a connection may take to say who it is.
 	handshakeTime = 10 * time.Second
+	// farewellTime is how long a connection that has ended may take to receive its last answers.
+	farewellTime = 5 * time.Second
 	// slowReader is how many unsent bytes a client may have before its next request must wait, and
 	// deadReader how many, by notifications alone, before it is dropped.
 	slowReader = 4 << 20
@@ -159,7 +161,8 @@ func (c *conn) serve() {
 		c.session.conn = nil
 	}
 	s.mu.Unlock()
-	// The peer may have closed its side after its last words; what it is owed is still sent.
+	// The peer may have closed its side after its last words; what it is owed is still sent, if it takes it.
+	c.net.SetWriteDeadline(time.Now().Add(farewellTime))
 	c.finish()
 	writer.Wait()
 	c.drop()

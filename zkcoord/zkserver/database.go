@@ -29,8 +29,7 @@ type database struct {
 func newDatabase(secret []byte) *database {
 	db := emptyDatabase()
 	db.secret = secret
-	db.nodes["/"] = &node{data: []byte{}, acl: openACL()}
-	for _, path := range []string{"/zookeeper", "/zookeeper/quota", "/zookeeper/config"} {
+	for _, path := range []string{"/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"} {
 		db.insert(path, &node{data: []byte{}, acl: openACL()})
 	}
 	config := db.nodes["/zookeeper/config"]

@@ -53,10 +53,12 @@ func openDirectory(path string) (*directory, error) {
 		}
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	d := &directory{path, lock}
 	// The directory itself must be found again after a power failure.
 	parent := directory{path: filepath.Dir(path)}
-	return d, parent.syncDir()
+	if err := parent.syncDir(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &directory{path, lock}, nil
 }
 
 func (d *directory) list() ([]string, error) {

@@ -223,15 +223,17 @@ func (s *Server) stop(flush bool) (err error) {
 func (s *Server) accept() {
 	for {
 		nc, err := s.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
 		if err != nil {
+			if dropped, ok := s.garbage.allow(); ok {
+				s.log.WithError(err).Warnf("accept a connection (%d errors like it not shown)", dropped)
+			}
 			select {
 			case <-s.done:
 				return
-			case <-time.After(10 * time.Millisecond): // out of descriptors: others may be closed meanwhile
-				if errors.Is(err, net.ErrClosed) {
-					return
-				}
-				s.log.WithError(err).Warn("accept a connection")
+			case <-time.After(10 * time.Millisecond): // out of descriptors: some may be free by then
 				continue
 			}
 		}

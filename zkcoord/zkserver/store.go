@@ -14,6 +14,8 @@ import (
 const (
 	// snapshotBytes is the size of the log that brings on a snapshot, whatever the number of writes.
 	snapshotBytes = 256 << 20
+	// manyLogs is the number of log files, one a life, that brings on a snapshot at the next start.
+	manyLogs = 16
 	// fullBytes is how much may wait for the disk before new requests wait as well.
 	fullBytes = 16 << 20
 )
@@ -141,6 +143,13 @@ func (s *store) load(initial func() *database) (*database, error) {
 			return nil, fmt.Errorf("%s: %w", logName(number), err)
 		}
 		s.number = number
+	}
+	if s.number-first >= manyLogs {
+		first = s.number + 1
+		if err := s.writeSnapshot(first, encodeSnapshot(db, first)); err != nil {
+			return nil, err
+		}
+		s.mu.sinceSnapshot, s.mu.bytesSince = 0, 0
 	}
 	s.clean(first)
 	return db, nil
