@@ -93,7 +93,7 @@ const (
 func (f *fetch) decode(body []byte) error {
 	version := f.call.version
 	r := reader{rest: body, flexible: version >= 12}
-	f.params = replica.FetchParams{Replica: cluster.NoBroker, ReplicaEpoch: -1, ClientID: f.call.clientID(), ClientHost: f.call.clientHost()}
+	f.params = replica.FetchParams{Replica: cluster.NoBroker, ReplicaEpoch: -1, ClientID: f.call.clientID()}
 	if version <= 14 {
 		f.params.Replica = cluster.BrokerID(r.int32())
 	}
@@ -137,7 +137,9 @@ func (f *fetch) decode(body []byte) error {
 		}
 	}
 	if version >= 11 {
-		f.params.ClientRack = r.string()
+		if f.params.ClientRack = r.string(); f.params.ClientRack != "" {
+			f.params.ClientHost = f.call.clientHost() // for whoever chooses a replica near the client
+		}
 	}
 	r.tags(func(tag uint32, field *reader) {
 		if tag == 1 {

@@ -320,7 +320,10 @@ func sameFetch(t *testing.T, version int16, f *fetch, want *kmsg.FetchRequest) {
 	}
 	p := replica.FetchParams{Replica: cluster.BrokerID(replicaID), ReplicaEpoch: replicaEpoch,
 		MaxWait: time.Duration(want.MaxWaitMillis) * time.Millisecond, MaxBytes: min(want.MaxBytes, f.api.Config.Current().FetchMaxBytes),
-		Isolation: want.IsolationLevel, OnlyLeader: version < 11, ClientRack: want.Rack, ClientHost: "/"}
+		Isolation: want.IsolationLevel, OnlyLeader: version < 11, ClientRack: want.Rack}
+	if want.Rack != "" {
+		p.ClientHost = "/"
+	}
 	p.MinBytes = min(want.MinBytes, p.MaxBytes)
 	if f.params != p {
 		t.Errorf("v%d: params %+v, want %+v", version, f.params, p)
@@ -374,7 +377,8 @@ func FuzzFetch(f *testing.F) {
 	})
 }
 
-// TestFetchAllocations holds a fetch to a handful of allocations.
+// TestFetchAllocations holds a fetch to a handful of allocations of its own, and one of six file ranges to
+// ten for each: most of those are made by the way to sendfile.
 func TestFetchAllocations(t *testing.T) {
 	r := newRig(t)
 	r.create("orders", 6)
@@ -413,7 +417,7 @@ func TestFetchAllocations(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	per := float64(after.Mallocs-before.Mallocs) / rounds
 	t.Logf("%.1f allocations a fetch of six partitions, %d bytes", per, (after.TotalAlloc-before.TotalAlloc)/rounds)
-	if per > 40 {
+	if per > 70 {
 		t.Errorf("%.1f allocations a fetch of six partitions", per)
 	}
 }

@@ -40,9 +40,6 @@ type call struct {
 	flexible bool
 }
 
-// principal is who asks, as Kafka writes it: User:ANONYMOUS.
-func (c *call) principal() string { return c.frame.Session.Principal }
-
 // clientID is what the client calls itself, "" when it sent null.
 func (c *call) clientID() string {
 	if id := c.frame.ClientID; id != nil {
