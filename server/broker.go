@@ -157,6 +157,8 @@ func (b *Broker) Start(ctx context.Context) error {
 		{"controller", b.startController},
 		{"serving", b.serve},
 		{"settings' changes", b.watchSettings},
+		// Who calls Start wants to use the broker: that needs a controller that has told us of the cluster.
+		{"cluster metadata", b.awaitMetadata},
 		{"web page", b.startWeb},
 	} {
 		if err := step.start(ctx); err != nil {

@@ -6,9 +6,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/server/api"
+	"ottla/server/metadata"
 	"ottla/server/network"
 	"ottla/server/peer"
 	"ottla/server/replica"
+	"ottla/zkcoord/cluster"
 	"ottla/zkcoord/controller"
 )
 
@@ -105,4 +107,14 @@ func (r watchedReplicas) UpdateMetadata(req *kmsg.UpdateMetadataRequest) *kmsg.U
 	resp := r.Manager.UpdateMetadata(req)
 	r.topics.MetadataUpdated()
 	return resp
+}
+
+// awaitMetadata waits until the controller has told this broker of the cluster, itself included; before that
+// no topic can be made here. A cluster whose controller takes long is no reason to fail.
+func (b *Broker) awaitMetadata(ctx context.Context) error {
+	known := func(s *metadata.Snapshot) bool { return s.Alive(b.id) && s.ControllerID != cluster.NoBroker }
+	if !b.topicMaker.Await(ctx, b.live.Static().ZooKeeperConnectionTimeout, known) {
+		b.log.Warnf("Broker %d serves, but no controller has told it of the cluster yet", b.id)
+	}
+	return ctx.Err()
 }

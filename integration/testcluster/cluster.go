@@ -20,6 +20,7 @@ import (
 type Cluster struct {
 	t         testing.TB
 	zookeeper string
+	dir       string
 	owned     *zkserver.Server // nil when the ZooKeeper is somebody else's
 	brokers   []*Broker
 }
@@ -67,7 +68,8 @@ func Start(t testing.TB, brokers int, opts ...Option) *Cluster {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	c := &Cluster{t: t, zookeeper: o.zookeeper}
+	// The directory comes before the cleanup that closes the brokers, so that it goes after it.
+	c := &Cluster{t: t, zookeeper: o.zookeeper, dir: t.TempDir()}
 	if c.zookeeper == "" {
 		zk, err := zkserver.Start(zkserver.Options{Log: o.log})
 		if err != nil {
@@ -78,7 +80,7 @@ func Start(t testing.TB, brokers int, opts ...Option) *Cluster {
 	// Registered before the brokers start, so that a start that fails leaves nothing behind.
 	t.Cleanup(c.close)
 	for i := range brokers {
-		settings := c.settings(t, i+1)
+		settings := c.settings(i + 1)
 		maps.Copy(settings, o.settings)
 		b := &Broker{cluster: c, settings: settings}
 		c.brokers = append(c.brokers, b)
@@ -89,12 +91,12 @@ func Start(t testing.TB, brokers int, opts ...Option) *Cluster {
 
 // settings are those of broker id, suited to a test: few threads, small internal topics, no waiting for
 // group members who will not come.
-func (c *Cluster) settings(t testing.TB, id int) map[string]string {
+func (c *Cluster) settings(id int) map[string]string {
 	return map[string]string{
 		"broker.id":                                strconv.Itoa(id),
 		"listeners":                                "PLAINTEXT://127.0.0.1:0",
 		"advertised.listeners":                     "PLAINTEXT://127.0.0.1:0",
-		"log.dirs":                                 filepath.Join(t.TempDir(), "broker-"+strconv.Itoa(id)),
+		"log.dirs":                                 filepath.Join(c.dir, "broker-"+strconv.Itoa(id)),
 		"zookeeper.connect":                        c.zookeeper,
 		"offsets.topic.replication.factor":         "1",
 		"offsets.topic.num.partitions":             "5",
