@@ -20,13 +20,15 @@ func (a *API) deleteTopics(c *call, req *kmsg.DeleteTopicsRequest) {
 	defer cancel()
 	topics := deletions(req)
 	refusal := a.refuseDeletion(c.version, topics)
+	// One look for all: a topic that is named twice is deleted twice, not once and then unknown.
+	before := a.Metadata.Snapshot()
 	for i := range topics {
 		d := &topics[i]
 		if d.err = refusal; d.err == nil {
-			d.err = a.requestDeletion(ctx, d)
+			d.err = a.requestDeletion(ctx, before, d)
 		}
 	}
-	asked := func(s *metadata.Snapshot) (all bool) {
+	gone := func(s *metadata.Snapshot) (all bool) {
 		for i := range topics {
 			if topics[i].err == nil && topics[i].exists(s) {
 				return false
@@ -35,7 +37,7 @@ func (a *API) deleteTopics(c *call, req *kmsg.DeleteTopicsRequest) {
 		return true
 	}
 	if timeout > 0 {
-		a.Topics.Await(ctx, timeout, asked)
+		a.Topics.Await(ctx, timeout, gone)
 	}
 	snapshot := a.Metadata.Snapshot()
 	for i := range topics {
@@ -85,8 +87,7 @@ func (a *API) refuseDeletion(version int16, topics []deletion) error {
 }
 
 // requestDeletion finds the topic and asks for its deletion. One that was asked for before is waited for again.
-func (a *API) requestDeletion(ctx context.Context, d *deletion) error {
-	snapshot := a.Metadata.Snapshot()
+func (a *API) requestDeletion(ctx context.Context, snapshot *metadata.Snapshot, d *deletion) error {
 	if d.name == nil {
 		if d.id.IsZero() {
 			// Kafka takes a topic without name and id for one that may not be seen.
