@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -69,15 +71,16 @@ func (c *Coordinator) load(ctx context.Context, id int32, p *partition) {
 
 func (c *Coordinator) publish(id int32, p *partition, l *loader, begin time.Time) {
 	groups := l.groups()
+	loaded := slices.Collect(maps.Values(groups)) // the map belongs to the requests once it is published
 	if !c.owned.endLoading(id, p, groups) {
 		return
 	}
-	for _, g := range groups {
+	for _, g := range loaded {
 		g.turn(g.wakeLocked)
 	}
 	took := time.Since(begin)
 	c.metrics.loaded(took)
-	c.log.Infof("__consumer_offsets-%d: %d groups and %d offsets loaded in %v", id, len(groups), len(l.offsets), took.Round(time.Millisecond))
+	c.log.Infof("__consumer_offsets-%d: %d groups and %d offsets loaded in %v", id, len(loaded), len(l.offsets), took.Round(time.Millisecond))
 }
 
 // wakeLocked starts the sessions of a group that was loaded. Members that have died meanwhile time out.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,7 +76,7 @@ func tell(t *testing.T, text string) string {
 			continue
 		}
 		s.play(strings.Fields(line))
-		synctest.Wait()
+		s.listen()
 	}
 	s.stop()
 	return out.String()
@@ -91,6 +92,27 @@ type story struct {
 	generations map[string]int32
 	told        []string
 	config      func(*Config)
+
+	mu    sync.Mutex
+	heard []func() // answers that came, on whatever goroutine, and are not noted yet
+}
+
+// hear takes an answer; listen notes what was heard, on the story's own goroutine.
+func (s *story) hear(note func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = append(s.heard, note)
+}
+
+func (s *story) listen() {
+	synctest.Wait()
+	s.mu.Lock()
+	heard := s.heard
+	s.heard = nil
+	s.mu.Unlock()
+	for _, note := range heard {
+		note()
+	}
 }
 
 func (s *story) start() {
@@ -177,7 +199,9 @@ func (s *story) play(fields []string) {
 	case "delete":
 		req := kmsg.NewPtrDeleteGroupsRequest()
 		req.Version, req.Groups = 2, []string{"g"}
-		s.c.DeleteGroups(req, func(r *kmsg.DeleteGroupsResponse) { s.say("deleted: %s", codeName(r.Groups[0].ErrorCode)) })
+		s.c.DeleteGroups(req, func(r *kmsg.DeleteGroupsResponse) {
+			s.hear(func() { s.say("deleted: %s", codeName(r.Groups[0].ErrorCode)) })
+		})
 	case "delete-offset":
 		s.deleteOffset(d)
 	case "delete-topic":
@@ -250,29 +274,31 @@ func (s *story) join(d *deed) {
 	}
 	req.SessionTimeoutMillis = int32(s.duration(d.option("session", "10s")).Milliseconds())
 	req.RebalanceTimeoutMillis = int32(s.duration(d.option("rebalance", "60s")).Milliseconds())
-	s.c.JoinGroup(Client{name, "/127.0.0.1"}, req, func(r *kmsg.JoinGroupResponse) {
-		s.learn(name, r.MemberID)
-		if r.ErrorCode != 0 {
-			s.say("%s: join %s", name, codeName(r.ErrorCode))
-			if r.ErrorCode == kerr.UnknownMemberID.Code {
-				delete(s.ids, name) // as clients do: it begins anew
-			}
-			return
+	s.c.JoinGroup(Client{name, "/127.0.0.1"}, req, func(r *kmsg.JoinGroupResponse) { s.hear(func() { s.joined(name, r) }) })
+}
+
+func (s *story) joined(name string, r *kmsg.JoinGroupResponse) {
+	s.learn(name, r.MemberID)
+	if r.ErrorCode != 0 {
+		s.say("%s: join %s", name, codeName(r.ErrorCode))
+		if r.ErrorCode == kerr.UnknownMemberID.Code {
+			delete(s.ids, name) // as clients do: it begins anew
 		}
-		s.generations[name] = r.Generation
-		line := fmt.Sprintf("%s: joined generation=%d protocol=%s leader=%s", name, r.Generation, *r.Protocol, r.LeaderID)
-		if len(r.Members) > 0 {
-			var members []string
-			for _, m := range r.Members {
-				members = append(members, m.MemberID)
-			}
-			line += " members=" + strings.Join(members, ",")
+		return
+	}
+	s.generations[name] = r.Generation
+	line := fmt.Sprintf("%s: joined generation=%d protocol=%s leader=%s", name, r.Generation, *r.Protocol, r.LeaderID)
+	if len(r.Members) > 0 {
+		var members []string
+		for _, m := range r.Members {
+			members = append(members, m.MemberID)
 		}
-		if r.SkipAssignment {
-			line += " skip-assignment"
-		}
-		s.say("%s", line)
-	})
+		line += " members=" + strings.Join(members, ",")
+	}
+	if r.SkipAssignment {
+		line += " skip-assignment"
+	}
+	s.say("%s", line)
 }
 
 // subscription is a consumer's metadata: version 0, one topic, no user data.
@@ -296,11 +322,13 @@ func (s *story) sync(d *deed) {
 		}
 	}
 	s.c.SyncGroup(req, func(r *kmsg.SyncGroupResponse) {
-		if r.ErrorCode != 0 {
-			s.say("%s: sync %s", name, codeName(r.ErrorCode))
-			return
-		}
-		s.say("%s: assigned %q", name, r.MemberAssignment)
+		s.hear(func() {
+			if r.ErrorCode != 0 {
+				s.say("%s: sync %s", name, codeName(r.ErrorCode))
+				return
+			}
+			s.say("%s: assigned %q", name, r.MemberAssignment)
+		})
 	})
 }
 
@@ -312,7 +340,9 @@ func (s *story) heartbeat(d *deed) {
 	for _, name := range d.names {
 		req := kmsg.NewPtrHeartbeatRequest()
 		req.Version, req.Group, req.MemberID, req.Generation, req.InstanceID = 4, "g", s.ids[name], int32(d.number("generation", int(s.generations[name]))), d.instance()
-		s.c.Heartbeat(req, func(r *kmsg.HeartbeatResponse) { s.say("%s: heartbeat %s", name, codeName(r.ErrorCode)) })
+		s.c.Heartbeat(req, func(r *kmsg.HeartbeatResponse) {
+			s.hear(func() { s.say("%s: heartbeat %s", name, codeName(r.ErrorCode)) })
+		})
 	}
 }
 
@@ -331,7 +361,7 @@ func (s *story) leave(d *deed) {
 		for _, m := range r.Members {
 			line += " " + codeName(m.ErrorCode)
 		}
-		s.say("%s", line)
+		s.hear(func() { s.say("%s", line) })
 	})
 }
 
@@ -352,7 +382,7 @@ func (s *story) commit(d *deed) {
 	p.Offset, p.Partition, p.Metadata = int64(d.number("offset", 0)), int32(d.number("partition", 0)), &metadata
 	req.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: d.option("topic", "t"), Partitions: []kmsg.OffsetCommitRequestTopicPartition{p}}}
 	s.c.OffsetCommit(req, func(r *kmsg.OffsetCommitResponse) {
-		s.say("%s: committed %s", who, codeName(r.Topics[0].Partitions[0].ErrorCode))
+		s.hear(func() { s.say("%s: committed %s", who, codeName(r.Topics[0].Partitions[0].ErrorCode)) })
 	})
 }
 
@@ -361,11 +391,11 @@ func (s *story) deleteOffset(d *deed) {
 	req.Group = "g"
 	req.Topics = []kmsg.OffsetDeleteRequestTopic{{Topic: d.names[0], Partitions: []kmsg.OffsetDeleteRequestTopicPartition{{Partition: 0}}}}
 	s.c.OffsetDelete(req, func(r *kmsg.OffsetDeleteResponse) {
-		if r.ErrorCode != 0 {
-			s.say("offset deleted: %s", codeName(r.ErrorCode))
-			return
+		code := r.ErrorCode
+		if code == 0 {
+			code = r.Topics[0].Partitions[0].ErrorCode
 		}
-		s.say("offset deleted: %s", codeName(r.Topics[0].Partitions[0].ErrorCode))
+		s.hear(func() { s.say("offset deleted: %s", codeName(code)) })
 	})
 }
 
