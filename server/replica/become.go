@@ -36,7 +36,10 @@ func (p *Partition) makeLeader(d *decision) (newLeader bool, err error) {
 	rose := p.raiseHighWatermark(next) // the ISR may have shrunk to this broker alone
 	p.mu.Unlock()
 
-	p.owner.log.Infof("%s: leader since epoch %d at offset %d, high watermark %d, ISR %s of %s",
+	if d.state.LeaderRecoveryState == int8(cluster.LeaderRecovering) {
+		p.owner.log.Warnf("%s: elected though it was not in sync: what others had beyond offset %d is lost", p.tp, d.log.LogEndOffset())
+	}
+	p.owner.log.Debugf("%s: leader since epoch %d at offset %d, high watermark %d, ISR %s of %s",
 		p.tp, next.leaderEpoch, next.epochStart, d.log.HighWatermark(), idList(isr), idList(next.replicas))
 	if rose {
 		p.owner.checkAll(p.tp)
@@ -97,7 +100,7 @@ func (p *Partition) makeFollower(d *decision) (newEpoch bool) {
 	p.mu.reign.Store(next)
 	p.mu.Unlock()
 
-	p.owner.log.Infof("%s: follower of %s in epoch %d, log end %d, high watermark %d",
+	p.owner.log.Debugf("%s: follower of %s in epoch %d, log end %d, high watermark %d",
 		p.tp, next.leader, next.leaderEpoch, d.log.LogEndOffset(), d.log.HighWatermark())
 	// Who waits for a leader's high watermark waits for another broker's now.
 	p.owner.checkAll(p.tp)
@@ -105,13 +108,14 @@ func (p *Partition) makeFollower(d *decision) (newEpoch bool) {
 }
 
 func (p *Partition) skipped(d *decision, r *reign) {
-	p.owner.log.Infof("%s: LeaderAndIsr of partition epoch %d passed over, we know of %d", p.tp, d.state.ZKVersion, r.partitionEpoch)
+	p.owner.log.Debugf("%s: LeaderAndIsr of partition epoch %d passed over, we know of %d", p.tp, d.state.ZKVersion, r.partitionEpoch)
 }
 
 // ruledBy is the reign that the decision begins, as far as it is the same for leader and follower.
 func (r *reign) ruledBy(d *decision) *reign {
 	next := r.clone()
 	next.log, next.failed = d.log, false
+	next.topicID = d.log.TopicID()
 	if !d.topicID.IsZero() {
 		next.topicID = d.topicID
 	}

@@ -58,11 +58,11 @@ func (d *delayedFetch) Ready() bool {
 
 // look measures what a partition has for the sender.
 func (d *delayedFetch) look(fp *FetchPartition, s *seen) (bytes int, atOnce bool) {
-	p, err := d.m.Partition(fp.TopicPartition)
-	if err != nil {
+	if fp.partition == nil {
 		return 0, true
 	}
-	l, err := p.mu.reign.Load().readable(fp.CurrentLeaderEpoch, d.params.OnlyLeader || d.params.isFollower())
+	// Should the partition be deleted, and made anew as another Partition, this one has no reign any more, which is told at once.
+	l, err := fp.partition.mu.reign.Load().readable(fp.CurrentLeaderEpoch, d.params.OnlyLeader || d.params.isFollower())
 	if err != nil {
 		return 0, true
 	}

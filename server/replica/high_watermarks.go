@@ -2,20 +2,10 @@ package replica
 
 import "time"
 
-// The file replication-offset-checkpoint holds the high watermark of every partition of a log directory, so
-// that consumers need not wait after a restart until the followers have spoken. It may be old: a high watermark
-// that is too low is raised again by the same rules as ever, and one that is too high cannot be in it.
-
-// restoreHighWatermarks gives every loaded log the high watermark that was written down for it. It comes before the
-// first checkpoint, which would otherwise write zeros over what it has not read.
-func (m *Manager) restoreHighWatermarks() {
-	marks := m.logs.HighWatermarks()
-	for _, l := range m.logs.Logs() {
-		if hw, ok := marks[l.TopicPartition()]; ok {
-			l.SetHighWatermark(hw) // at most to the log's end: what lay above was lost with the log's tail
-		}
-	}
-}
+// The file replication-offset-checkpoint holds the high watermark of every log of a directory, so that consumers need not wait
+// after a restart until the followers have spoken. It may be old: a high watermark that is too low is raised again by the same
+// rules as ever, and one that is too high cannot be in it. The logs have theirs from it when they are loaded, before the first
+// checkpoint here could write over what nobody had read.
 
 // checkpointHighWatermarks writes the file every few seconds until Close, which writes it once more.
 func (m *Manager) checkpointHighWatermarks() {

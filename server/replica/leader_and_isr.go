@@ -93,11 +93,26 @@ func (t *transition) run() {
 		if d.err == nil {
 			d.err = t.carryOut(d)
 		}
-		if d.err != nil {
-			t.m.log.Warnf("%s: leader %s in epoch %d refused: %v", d.tp, d.leader(), d.state.LeaderEpoch, d.err)
-		}
 	}
 	t.m.addFetchers(t.fetch)
+	t.report()
+}
+
+// report logs a line for all that changed and one for each cause of refusal, not one a partition: after a restart there are
+// thousands in a request.
+func (t *transition) report() {
+	if n := len(t.leads) + len(t.follows); n > 0 {
+		t.m.log.Infof("LeaderAndIsr: begins to lead %s, to follow %s", someOf(t.leads), someOf(t.follows))
+	}
+	refused := map[string][]Leadership{}
+	for i := range t.decisions {
+		if d := &t.decisions[i]; d.err != nil {
+			refused[d.err.Error()] = append(refused[d.err.Error()], Leadership{d.tp, d.state.LeaderEpoch})
+		}
+	}
+	for cause, partitions := range refused {
+		t.m.log.Warnf("LeaderAndIsr: refused %s: %s", someOf(partitions), cause)
+	}
 }
 
 // carryOut begins the new reign.

@@ -126,8 +126,7 @@ type Manager struct {
 	started   atomic.Bool
 }
 
-// New returns a Manager that hosts nothing until a LeaderAndIsr comes. It takes over the high watermarks that
-// were written down last.
+// New returns a Manager that hosts nothing until a LeaderAndIsr comes.
 func New(o Options) *Manager {
 	if o.BrokerEpoch == nil {
 		o.BrokerEpoch = func() int64 { return -1 }
@@ -151,7 +150,6 @@ func New(o Options) *Manager {
 	m.mu.partitions = make(map[cluster.TopicPartition]*Partition)
 	m.controller.epoch = -1
 	m.metrics = newMetrics(m, o.Metrics)
-	m.restoreHighWatermarks()
 	return m
 }
 

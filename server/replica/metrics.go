@@ -21,6 +21,8 @@ type metrics struct {
 	mu struct {
 		sync.Mutex
 		topics map[string]*topicStats
+		// gone is what the topics counted that are no longer here: the sum over all topics must not fall.
+		gone [numTopicCounters]int64
 	}
 }
 
@@ -66,7 +68,9 @@ func newMetrics(m *Manager, registry prometheus.Registerer) *metrics {
 	}
 	s.mu.topics = make(map[string]*topicStats)
 	if registry != nil {
-		registry.MustRegister(s)
+		if err := registry.Register(s); err != nil {
+			m.log.Warnf("metrics of the replicas: %v", err)
+		}
 	}
 	return s
 }
@@ -97,8 +101,13 @@ func (s *metrics) dropTopic(name string) {
 		}
 	}
 	s.mu.Lock()
-	delete(s.mu.topics, name)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if stats, ok := s.mu.topics[name]; ok {
+		for i, c := range topicCounters {
+			s.mu.gone[i] += c.value(stats)
+		}
+		delete(s.mu.topics, name)
+	}
 }
 
 func (s *metrics) isrChanged(before, after int) {

@@ -20,8 +20,10 @@ func gaugeDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("kafka_server_replicamanager_"+name, help, nil, nil)
 }
 
-// topicCounters are the series of a topic.
-var topicCounters = []struct {
+const numTopicCounters = 8
+
+// topicCounters are the series of a topic. Those of the empty topic, which Prometheus takes for no topic, are the sums.
+var topicCounters = [numTopicCounters]struct {
 	desc  *prometheus.Desc
 	value func(*topicStats) int64
 }{
@@ -39,8 +41,19 @@ func topicDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("kafka_server_brokertopicmetrics_"+name, help, []string{"topic"}, nil)
 }
 
-// Describe tells nothing, so that the registry takes the series as they come.
-func (s *metrics) Describe(chan<- *prometheus.Desc) {}
+// Describe names every series that Collect may give.
+func (s *metrics) Describe(out chan<- *prometheus.Desc) {
+	s.isrExpands.Describe(out)
+	s.isrShrinks.Describe(out)
+	s.isrFailures.Describe(out)
+	for _, desc := range []*prometheus.Desc{leaderCountDesc, partitionCountDesc, offlineCountDesc, underReplicatedDesc, underMinISRDesc,
+		atMinISRDesc, reassigningDesc} {
+		out <- desc
+	}
+	for _, c := range topicCounters {
+		out <- c.desc
+	}
+}
 
 // Collect counts the partitions once.
 func (s *metrics) Collect(out chan<- prometheus.Metric) {
@@ -59,12 +72,15 @@ func (s *metrics) Collect(out chan<- prometheus.Metric) {
 
 func (s *metrics) collectTopics(out chan<- prometheus.Metric) {
 	s.mu.Lock()
-	topics := maps.Clone(s.mu.topics)
+	topics, sums := maps.Clone(s.mu.topics), s.mu.gone
 	s.mu.Unlock()
-	for _, c := range topicCounters {
+	for i, c := range topicCounters {
 		for topic, stats := range topics {
-			out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(c.value(stats)), topic)
+			n := c.value(stats)
+			sums[i] += n
+			out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(n), topic)
 		}
+		out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(sums[i]), "")
 	}
 }
 
