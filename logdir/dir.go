@@ -20,8 +20,8 @@ type logDir struct {
 	lock    io.Closer
 	clean   bool // it was closed properly
 	offline atomic.Pointer[dirError]
-	// What the checkpoints said when the directory was opened.
-	points, starts, watermarks map[cluster.TopicPartition]int64
+	// saved is what the checkpoint files say, by file; the Manager's checkpointing lock guards it.
+	saved map[string]map[cluster.TopicPartition]int64
 }
 
 type dirError struct{ err error }

@@ -120,8 +120,10 @@ func (l *Log) collectSync(below int64) (*syncWork, error) {
 	point := l.recoveryPoint.Load()
 	from, last := max(floorSegment(list, point), 0), len(list)-1
 	if below < w.to.offset {
-		w.to, w.records = &mark{offset: below, position: -1}, 0
-		last = min(last, floorSegment(list, below-1)+1)
+		// Only closed segments are meant; a truncation may have put others in the place of those that
+		// were when the roll asked for this.
+		last = max(floorSegment(list, below), 0)
+		w.to, w.records = &mark{offset: list[last].base, position: -1}, 0
 		w.closed = list[min(from, last):last]
 	} else {
 		w.closed, w.active = list[from:last], list[last]
@@ -150,7 +152,10 @@ func (w *syncWork) run() error {
 	if err := errors.Join(l.syncSmall(leaderEpochFile), l.syncSmall(partitionMetaFile)); err != nil {
 		return err
 	}
-	return l.m.fs.SyncDir(l.folder())
+	if err := l.m.fs.SyncDir(l.folder()); err != nil || !w.meta {
+		return err
+	}
+	return l.m.fs.SyncDir(l.dir.path)
 }
 
 func (l *Log) syncSmall(name string) error {

@@ -112,4 +112,3 @@ func wantValues(t testing.TB, l *Log, from int64, first, n int) {
 		}
 	}
 }
-

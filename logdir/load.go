@@ -33,6 +33,7 @@ func createLog(m *Manager, d *logDir, tp cluster.TopicPartition, id cluster.Topi
 	list := []*segment{s}
 	l.segments.Store(&list)
 	l.open(0, 0, 0)
+	l.mu.metaDirty = true
 	if id.IsZero() {
 		return l, nil
 	}
@@ -78,12 +79,15 @@ type loader struct {
 // point and cuts off what is torn.
 func loadLog(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, cfg Config) (*Log, error) {
 	l := newLog(m, d, folder, tp, cfg)
-	ld := &loader{l: l, cfg: cfg, clean: d.clean, point: d.points[tp], start: d.starts[tp]}
+	ld := &loader{l: l, cfg: cfg, clean: d.clean}
+	ld.point, _ = m.savedOffset(d, recoveryPointFile, tp)
+	l.savedPoint.Store(ld.point)
+	ld.start, _ = m.savedOffset(d, logStartFile, tp)
 	if err := ld.load(); err != nil {
 		l.closeFiles()
 		return nil, fmt.Errorf("load %s: %w", folder, err)
 	}
-	if hw, ok := d.watermarks[tp]; ok {
+	if hw, ok := m.savedOffset(d, highWatermarkFile, tp); ok {
 		l.raise(hw)
 	}
 	l.mu.producers.committed(l.HighWatermark())

@@ -35,6 +35,8 @@ type Log struct {
 	epochs   leaderEpochs
 	// recoveryPoint: what lies below is synced.
 	recoveryPoint atomic.Int64
+	// savedPoint is the recovery point in the checkpoint file, or above it.
+	savedPoint atomic.Int64
 
 	mu struct {
 		sync.Mutex
@@ -42,7 +44,7 @@ type Log struct {
 		producers  producers
 		unflushed  int64 // records since the last flush
 		appendTime int64 // the newest LogAppendTime given out
-		metaDirty  bool  // partition.metadata was written and not synced
+		metaDirty  bool  // the directory, or partition.metadata in it, was made and not synced
 		gone       error // set when the log was closed, deleted or failed
 		flushedAt  int64 // ms
 		// truncations counts them, so that a sync that was under way meanwhile is not believed.

@@ -65,7 +65,7 @@ func (o *Options) fill() {
 
 // Manager holds all logs of all log directories. It owns two goroutines until Close or Abandon.
 //
-// Lock order: Manager.mu before Log.mu.
+// Lock order: checkpointing, Manager.mu, Log.mu.
 type Manager struct {
 	o             Options
 	fs            disk.FS
@@ -132,6 +132,9 @@ func (m *Manager) Quarantined() map[cluster.TopicPartition]error {
 func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isNew bool) (*Log, error) {
 	if l, ok := m.Log(tp); ok {
 		return l, l.claim(id)
+	}
+	if err := m.forget(tp); err != nil {
+		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -532,8 +535,10 @@ func (m *Manager) open(ctx context.Context, topicConfig func(topic string) Confi
 // should this start not end, the next one has to check.
 func (d *logDir) open() (err error) {
 	fsys := d.m.fs
-	if err := fsys.MkdirAll(d.path); err != nil {
-		return err
+	if _, err := fsys.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
+		if err := errors.Join(fsys.MkdirAll(d.path), fsys.SyncDir(filepath.Dir(d.path))); err != nil {
+			return err
+		}
 	}
 	if d.lock, err = fsys.Lock(d.file(lockFile)); err != nil {
 		return err
@@ -552,28 +557,6 @@ func (d *logDir) open() (err error) {
 		}
 	}
 	return d.readCheckpoints()
-}
-
-// readCheckpoints believes no damaged checkpoint: recovery then starts at the beginning, the log start at
-// the first segment, and the high watermark is found again by replication.
-func (d *logDir) readCheckpoints() error {
-	for name, into := range map[string]*map[cluster.TopicPartition]int64{
-		recoveryPointFile: &d.points, logStartFile: &d.starts, highWatermarkFile: &d.watermarks,
-	} {
-		offsets, err := readOffsets(d.m.fs, d.file(name))
-		if errors.Is(err, ErrCorruptCheckpoint) {
-			d.m.log.WithError(err).Warn("a damaged checkpoint is not used")
-			offsets, err = map[cluster.TopicPartition]int64{}, nil
-		}
-		if err != nil {
-			return err
-		}
-		*into = offsets
-	}
-	for tp, hw := range d.watermarks {
-		d.m.watermarks[tp] = hw
-	}
-	return nil
 }
 
 // folderToLoad is one log that a directory holds.

@@ -85,11 +85,16 @@ func (ld *loader) walk(from int) (end int64, err error) {
 	if err := l.loadProducersLocked(list[from].base); err != nil {
 		return 0, err
 	}
-	w := &walker{ld: ld, next: list[from].base}
+	w := &walker{ld: ld, next: list[from].base, epoch: -1}
 	for i := from; i < len(list); i++ {
 		s := list[i]
 		if s.base < w.next {
-			return 0, fmt.Errorf("segment %d begins before offset %d, where the one before it ends: %w", s.base, w.next, ErrCorruptBatch)
+			// The one before was cut off here, which the crash has undone.
+			overlap := fmt.Errorf("segment %d begins before offset %d, where the one before it ends: %w", s.base, w.next, ErrCorruptBatch)
+			if s.base < ld.trusted() {
+				return 0, overlap
+			}
+			return w.next, ld.cut(i-1, overlap)
 		}
 		if i > from {
 			if err := l.writeSnapshotLocked(s.base); err != nil {
@@ -131,7 +136,10 @@ func (ld *loader) cut(i int, torn error) error {
 type walker struct {
 	ld   *loader
 	next int64 // the least offset the next batch may have
-	buf  []byte
+	// epoch is that of the batch before. Leader epochs never go back: where they do, a truncation was
+	// lost in the crash and what follows was cut off before.
+	epoch int32
+	buf   []byte
 }
 
 // segment takes in one segment. torn is why it ends earlier than its file.
@@ -194,6 +202,10 @@ func (w *walker) check(c *scanner, h *batch.Header, position int64) error {
 	if h.LastOffset() < w.ld.trusted() {
 		return nil
 	}
+	if h.LeaderEpoch < w.epoch {
+		return &scanError{name: c.name, position: position,
+			err: fmt.Errorf("leader epoch %d comes after %d: %w", h.LeaderEpoch, w.epoch, ErrCorruptBatch)}
+	}
 	b, err := c.batch(h, position, w.buf)
 	if err != nil {
 		return err
@@ -222,7 +234,7 @@ func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) e
 			return err
 		}
 	}
-	w.next = h.NextOffset()
+	w.next, w.epoch = h.NextOffset(), h.LeaderEpoch
 	return nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"ottla/zkcoord/cluster"
 )
 
 // applyRetention deletes what the topics' settings want gone.
@@ -191,91 +189,4 @@ func (m *Manager) flushOld() {
 			m.log.WithError(err).Errorf("%v: flush", l.tp)
 		}
 	}
-}
-
-// checkpointDir writes all checkpoints of a directory.
-func (m *Manager) checkpointDir(d *logDir) error {
-	for _, c := range []struct {
-		file string
-		of   func(*Log) (int64, bool)
-	}{
-		{recoveryPointFile, func(l *Log) (int64, bool) { return l.RecoveryPoint(), true }},
-		{logStartFile, logStartToKeep},
-		{highWatermarkFile, func(l *Log) (int64, bool) { return l.HighWatermark(), true }},
-	} {
-		if err := m.checkpoint(d, c.file, c.of); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// logStartToKeep: the first segment's name tells the log start unless DeleteRecords has raised it.
-func logStartToKeep(l *Log) (int64, bool) {
-	start := l.LogStartOffset()
-	return start, start > l.list()[0].base
-}
-
-// checkpoint writes one file of a directory. What its quarantined partitions had in it stays in it.
-func (m *Manager) checkpoint(d *logDir, file string, of func(*Log) (int64, bool)) error {
-	m.checkpointing.Lock()
-	defer m.checkpointing.Unlock()
-	if err := d.err(); err != nil {
-		return nil
-	}
-	offsets := map[cluster.TopicPartition]int64{}
-	m.mu.RLock()
-	for tp, l := range m.mu.logs {
-		if l.dir != d {
-			continue
-		}
-		if offset, ok := of(l); ok {
-			offsets[tp] = offset
-		}
-	}
-	for tp, q := range m.mu.folders {
-		if offset, ok := d.loaded(file)[tp]; ok && q.dir == d {
-			offsets[tp] = offset
-		}
-	}
-	m.mu.RUnlock()
-	if err := writeFile(m.fs, d.file(file), encodeOffsets(offsets), true); err != nil {
-		return d.failing(cluster.TopicPartition{}, err)
-	}
-	return nil
-}
-
-func (d *logDir) loaded(file string) map[cluster.TopicPartition]int64 {
-	switch file {
-	case recoveryPointFile:
-		return d.points
-	case logStartFile:
-		return d.starts
-	default:
-		return d.watermarks
-	}
-}
-
-func (m *Manager) checkpointAll(file string, of func(*Log) (int64, bool)) {
-	for _, d := range m.liveDirs() {
-		if err := m.checkpoint(d, file, of); err != nil {
-			m.log.WithError(err).Errorf("%s", d.file(file))
-		}
-	}
-}
-
-func (m *Manager) checkpointRecoveryPoints() {
-	m.checkpointAll(recoveryPointFile, func(l *Log) (int64, bool) { return l.RecoveryPoint(), true })
-}
-
-func (m *Manager) checkpointLogStarts() { m.checkpointAll(logStartFile, logStartToKeep) }
-
-// CheckpointHighWatermarks writes replication-offset-checkpoint in every live directory.
-func (m *Manager) CheckpointHighWatermarks() error {
-	for _, d := range m.liveDirs() {
-		if err := m.checkpoint(d, highWatermarkFile, func(l *Log) (int64, bool) { return l.HighWatermark(), true }); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -10,18 +10,55 @@ import (
 // TruncateTo cuts the log off so that offset is its end, if it has more: a follower's way back to where
 // it agrees with its leader. The batch that holds the offset goes as a whole.
 func (l *Log) TruncateTo(offset int64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.usableLocked(); err != nil {
-		return err
-	}
-	if offset >= l.mu.written.offset {
+	offset = max(offset, 0)
+	return l.cutting(offset, func() error {
+		if offset >= l.mu.written.offset {
+			return nil
+		}
+		if hw := l.HighWatermark(); offset < hw {
+			l.m.log.Warnf("%v: truncating to %d, below the high watermark %d", l.tp, offset, hw)
+		}
+		return l.truncateLocked(offset)
+	})
+}
+
+// lowerRecoveryPoint has the recovery point, also on disk, not above offset.
+func (l *Log) lowerRecoveryPoint(offset int64) error {
+	if l.savedPoint.Load() <= offset {
 		return nil
 	}
-	if offset < l.HighWatermark() {
-		l.m.log.Warnf("%v: truncating to %d, below the high watermark %d", l.tp, offset, l.HighWatermark())
+	if err := l.dir.err(); err != nil {
+		return err
 	}
-	return l.failing(l.truncateLocked(max(offset, 0)))
+	l.mu.Lock()
+	l.mu.truncations++ // a sync under way may not raise it again
+	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), offset))
+	l.flushing.mu.Lock()
+	l.flushing.synced = min(l.flushing.synced, offset)
+	l.flushing.mu.Unlock()
+	l.mu.Unlock()
+	return l.m.checkpointDir(l.dir, recoveryPointFile)
+}
+
+// cutting runs a truncation to offset with mu held, once the recovery point on disk is not above it: records
+// written later, and not synced, must not be taken for those that were.
+func (l *Log) cutting(offset int64, cut func() error) error {
+	for {
+		if err := l.lowerRecoveryPoint(offset); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		if l.savedPoint.Load() > offset {
+			l.mu.Unlock()
+			continue // a checkpoint was written between
+		}
+		err := l.usableLocked()
+		if err == nil {
+			err = l.failing(cut())
+		}
+		l.mu.Unlock()
+		return err
+	}
 }
 
 func (l *Log) truncateLocked(offset int64) error {
@@ -40,8 +77,10 @@ func (l *Log) truncateLocked(offset int64) error {
 	l.backTo(&mark{offset: end, base: s.base, position: position})
 	kept := slices.Clone(list[:keep])
 	l.segments.Store(&kept)
-	if err := l.dropSegmentsLocked(list[keep:], 0); err != nil {
-		return err
+	if keep < len(list) {
+		if err := l.cutOffLocked(list[keep:]); err != nil {
+			return err
+		}
 	}
 	if err := s.truncate(position, end, l.cfg.Load()); err != nil {
 		return err
@@ -160,22 +199,17 @@ func (s *segment) findLatest() error {
 // TruncateFullyAndStartAt drops all records and goes on, empty, at offset: for a follower whose log has
 // nothing in common with its leader's.
 func (l *Log) TruncateFullyAndStartAt(offset int64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.usableLocked(); err != nil {
-		return err
-	}
 	if offset < 0 {
 		return fmt.Errorf("%v: start at %d: %w", l.tp, offset, ErrOffsetOutOfRange)
 	}
-	return l.failing(l.startAtLocked(offset))
+	return l.cutting(offset, func() error { return l.startAtLocked(offset) })
 }
 
 func (l *Log) startAtLocked(offset int64) error {
 	old := l.list()
 	l.mu.truncations++
 	// The old files go first: one of them may have the name of the new one.
-	if err := l.dropSegmentsLocked(old, 0); err != nil {
+	if err := l.cutOffLocked(old); err != nil {
 		return err
 	}
 	s, err := createSegment(l.m.files, l.folder(), offset, l.cfg.Load())
@@ -205,6 +239,15 @@ func (l *Log) removeSnapshots() error {
 		err = errors.Join(err, l.removeSnapshot(at))
 	}
 	return err
+}
+
+// cutOffLocked drops segments whose records may not come back: they are gone for good before others are
+// written in their place. Else a power failure could bring them back, behind records that are newer.
+func (l *Log) cutOffLocked(list []*segment) error {
+	if err := l.dropSegmentsLocked(list, 0); err != nil {
+		return err
+	}
+	return l.m.fs.SyncDir(l.folder())
 }
 
 // dropSegmentsLocked renames the files of segments and removes them after a delay, which a reader in
