@@ -101,10 +101,12 @@ func (c *Client) parallel(ctx context.Context, n int, f func(ctx context.Context
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(cap(c.inFlight))
 	for i := range n {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error { return f(ctx, i) })
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return f(ctx, i)
+		})
 	}
 	return g.Wait()
 }
