@@ -13,6 +13,34 @@ import (
 // Rule 2: truncation is fenced as well. A fetcher that learned from an old leader where to cut would cut what a newer leader has
 // sent since (KIP-320, TestFetchersOfAnOldReignAreFenced).
 
+// FetchPosition is where the next fetch begins, and the epoch of the record before, -1 if there is none.
+func (p *Partition) FetchPosition() (offset int64, lastEpoch int32) {
+	if l, ok := p.Log(); ok {
+		return fetchPosition(l)
+	}
+	return unknownOffset, noEpoch
+}
+
+// fetchPosition is the log's end: the leader, told of the last record's epoch, answers with the point from which the logs differ.
+//
+// Rule 2: only a log with records from before there were epochs begins at the high watermark instead, which may lie below records that
+// are committed elsewhere (KIP-101, TestFollowingBeginsAtTheLogEnd). The log may know of a later epoch that began at
+// its end: a reign of ours in which nobody wrote. It is not the last record's, and a leader that never heard of it would have
+// us cut what is not there, for ever (TestNothingAcknowledgedIsLost).
+func fetchPosition(l *logdir.Log) (offset int64, lastEpoch int32) {
+	end := l.LogEndOffset()
+	lastEpoch = noEpoch
+	for _, e := range l.Epochs() {
+		if e.StartOffset < end {
+			lastEpoch = e.Epoch
+		}
+	}
+	if lastEpoch == noEpoch && end > l.LogStartOffset() {
+		return l.HighWatermark(), noEpoch
+	}
+	return end, lastEpoch
+}
+
 // AppendAsFollower appends whole batches as the leader sent them, offsets and epochs kept, and follows its high watermark and log start. The batches are
 // only used until the call returns. It may not run at the same time as a truncation of the same partition.
 func (p *Partition) AppendAsFollower(leaderEpoch int32, batches []byte, leaderHW, leaderLogStart int64) error {

@@ -214,15 +214,8 @@ func sameTopic(ours, theirs cluster.TopicID) bool {
 }
 
 // following tells a fetcher where to begin.
-//
-// Rule 2: with epochs in the log the fetch begins at the log's end, and the leader, told of the last record's epoch, answers
-// with the point from which the logs differ. Only a log without any epoch, as before message format 2, is cut to the high
-// watermark, which may lie below records that are committed elsewhere (KIP-101, TestFollowingBeginsAtTheLogEnd).
 func following(d *decision) Following {
-	f := Following{TopicPartition: d.tp, TopicID: d.topicID, Leader: d.leader(), LeaderEpoch: d.state.LeaderEpoch,
-		Offset: d.log.HighWatermark(), LastEpoch: noEpoch}
-	if epoch, ok := d.log.LatestEpoch(); ok {
-		f.Offset, f.LastEpoch = d.log.LogEndOffset(), epoch
-	}
-	return f
+	offset, lastEpoch := fetchPosition(d.log)
+	return Following{TopicPartition: d.tp, TopicID: d.topicID, Leader: d.leader(), LeaderEpoch: d.state.LeaderEpoch,
+		Offset: offset, LastEpoch: lastEpoch}
 }

@@ -9,7 +9,8 @@ import (
 
 // PartitionSnapshot is a partition as the web page and the test scripts show it.
 type PartitionSnapshot struct {
-	cluster.TopicPartition
+	Topic       string             `json:"topic"`
+	Partition   int32              `json:"partition"`
 	Leader      cluster.BrokerID   `json:"leader"`
 	Leads       bool               `json:"leads"`
 	LeaderEpoch int32              `json:"leaderEpoch"`
@@ -48,7 +49,7 @@ func (m *Manager) Snapshot() []PartitionSnapshot {
 // Snapshot is the partition at this moment.
 func (p *Partition) Snapshot() PartitionSnapshot {
 	r := p.mu.reign.Load()
-	s := PartitionSnapshot{TopicPartition: p.tp, Leader: r.leader, Leads: r.leads, LeaderEpoch: r.leaderEpoch, Offline: r.failed,
+	s := PartitionSnapshot{Topic: p.tp.Topic, Partition: p.tp.Partition, Leader: r.leader, Leads: r.leads, LeaderEpoch: r.leaderEpoch, Offline: r.failed,
 		Replicas: r.replicas, ISR: r.isr, LogStart: -1, HighWatermark: -1, LastStableOffset: -1, LogEnd: -1}
 	if r.asked != nil {
 		s.Asked = r.asked.isr
