@@ -29,6 +29,7 @@ type ZooKeeper interface {
 	RequestDeletion(ctx context.Context, topic string) error
 	Deletions(ctx context.Context) ([]string, error)
 	EntityConfig(ctx context.Context, kind zkcoord.ConfigKind, name string) (map[string]string, error)
+	TopicConfigs(ctx context.Context, topics []string) (map[string]map[string]string, error)
 	SetEntityConfig(ctx context.Context, kind zkcoord.ConfigKind, name string, config map[string]string) error
 }
 
@@ -66,6 +67,16 @@ func adminCode(err error) int16 {
 		return codeInvalidReplicationFactor
 	}
 	return code(err)
+}
+
+// explain is the code and the text for an error's answer. An error that nobody expected has no text for
+// the client, so it is told here.
+func (a *API) explain(deed string, err error) (code int16, message *string) {
+	code, message = adminCode(err), adminMessage(err)
+	if code == codeUnknownServerError {
+		a.Log.Errorf("%s: %v", deed, err)
+	}
+	return code, message
 }
 
 // adminMessage is the text beside the code: Kafka sends none with UNKNOWN_SERVER_ERROR, whose cause is

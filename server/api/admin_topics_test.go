@@ -102,7 +102,7 @@ func TestCreateTopicsAtTheEdges(t *testing.T) {
 		"one broker that lives is enough":    {[]createTopic{topicRequest("x20", -1, -1, assigned(0, 1, 9))}, false, 3000, []string{"0 ~ 1 2"}},
 		"a partition that nobody can lead":   {[]createTopic{topicRequest("x23", -1, -1, assigned(0, 1), assigned(1, 9))}, false, 30, []string{"7 ~ -1 -1"}},
 		"a list with nothing in it":          {[]createTopic{topicRequest("x21", 1, 1, set("cleanup.policy", is("")))}, false, 5000, []string{"0 ~ 1 1"}},
-		"more partitions than can be stored": {[]createTopic{topicRequest("x24", 2147483647, 1)}, true, 5000, []string{"37 Number of partitions must not be larger than 1000000. -1 -1"}},
+		"more partitions than can be stored": {[]createTopic{topicRequest("x24", 2147483647, 1)}, true, 5000, []string{"37 Number of partitions must not be larger than 500000. -1 -1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t
@@ -238,7 +238,7 @@ func TestCreatePartitions(t *testing.T) {
 		{"a bad name", []kmsg.CreatePartitionsRequestTopic{growTopic("a/b", 3)}, false, 5000, "3 The topic 'a/b' does not exist."},
 		{"no name", []kmsg.CreatePartitionsRequestTopic{growTopic("", 3)}, false, 5000, "3 The topic '' does not exist."},
 		{"one that is being deleted", []kmsg.CreatePartitionsRequestTopic{growTopic("going", 3)}, false, 5000, "17 The topic is queued for deletion."},
-		{"more than can be", []kmsg.CreatePartitionsRequestTopic{growTopic("p", 2147483647)}, true, 5000, "37 A topic cannot grow by more than 1000000 partitions."},
+		{"more than can be", []kmsg.CreatePartitionsRequestTopic{growTopic("p", 2147483647)}, true, 5000, "37 A topic cannot grow by more than 500000 partitions."},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c.t = t

@@ -36,7 +36,7 @@ func (a *API) alterConfigs(c *call, req *kmsg.AlterConfigsRequest) {
 		}
 		out := kmsg.NewAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = adminCode(err), adminMessage(err)
+		out.ErrorCode, out.ErrorMessage = a.explain("change "+resource.String(), err)
 		resp.Resources = append(resp.Resources, out)
 	}
 	c.reply(resp)
@@ -150,15 +150,26 @@ func (a *API) setConfigs(ctx context.Context, r configResource, wanted map[strin
 	if err := a.ZooKeeper.SetEntityConfig(ctx, kind, name, wanted); err != nil {
 		return err
 	}
-	a.Log.Infof("configuration of %s %s is now %s", strings.TrimSuffix(string(kind), "s"), name, shownConfigs(wanted))
-	if r.kind == kmsg.ConfigResourceTypeTopic {
-		for _, n := range slices.Sorted(maps.Keys(wanted)) {
-			if w := config.TopicWarning(n, wanted[n]); w != "" {
-				a.Log.Warnf("%s: %s", r.name, w)
-			}
+	a.tellConfigs(r, wanted)
+	return nil
+}
+
+// tellConfigs logs what was set, and what of it does nothing. A topic's settings are told where they come
+// into force, on every broker.
+func (a *API) tellConfigs(r configResource, wanted map[string]string) {
+	whose, warning := r.name, config.TopicWarning
+	if r.kind == kmsg.ConfigResourceTypeBroker {
+		whose, warning = "broker "+r.name, config.BrokerWarning
+		if r.name == "" {
+			whose = "all brokers"
+		}
+		a.Log.Infof("the configuration of %s in ZooKeeper is now %s", whose, shownConfigs(wanted))
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if w := warning(name); w != "" {
+			a.Log.Warnf("%s: %s", whose, w)
 		}
 	}
-	return nil
 }
 
 // checkConfigs holds a resource's settings to the tables. The codes differ by the resource, as in Kafka.

@@ -53,7 +53,8 @@ func (a *API) createPartitions(c *call, req *kmsg.CreatePartitionsRequest) {
 	}
 	for _, g := range all {
 		t := kmsg.NewCreatePartitionsResponseTopic()
-		t.Topic, t.ErrorCode, t.ErrorMessage = g.topic, adminCode(g.err), adminMessage(g.err)
+		t.Topic = g.topic
+		t.ErrorCode, t.ErrorMessage = a.explain("grow topic "+g.topic, g.err)
 		resp.Topics = append(resp.Topics, t)
 	}
 	c.reply(resp)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"ottla/server/config"
 	"ottla/server/metadata"
 	"ottla/zkcoord/cluster"
 )
@@ -35,7 +34,7 @@ func (a *API) createTopics(c *call, req *kmsg.CreateTopicsRequest) {
 		a.awaitTopics(ctx, wishes, timeout)
 	}
 	for i := range wishes {
-		resp.Topics = append(resp.Topics, wishes[i].answer(a.Config))
+		resp.Topics = append(resp.Topics, a.createdTopic(&wishes[i]))
 	}
 	c.reply(resp)
 }
@@ -44,8 +43,13 @@ func (a *API) createTopics(c *call, req *kmsg.CreateTopicsRequest) {
 type creation struct {
 	newTopic
 	nullConfigs []string
-	planned     plannedTopic
 	err         error
+
+	// What was made, or would be. The replicas themselves are not kept: of many topics that are only
+	// checked they could be more than memory holds.
+	id           cluster.TopicID
+	made         int // partitions
+	replicasEach int
 }
 
 // creations reads the wishes. Two for one name are both refused.
@@ -101,8 +105,11 @@ func (t *TopicCreator) create(ctx context.Context, w *creation, validateOnly boo
 	if err == nil && !validateOnly {
 		err = t.write(ctx, &p)
 	}
-	w.planned = p
-	return err
+	if err != nil {
+		return err
+	}
+	w.id, w.made, w.replicasEach = p.id, len(p.replicas), len(p.replicas[0])
+	return nil
 }
 
 // awaitTopics waits until each topic that was made has leaders in this broker's cache, which the
@@ -119,7 +126,7 @@ func (a *API) awaitTopics(ctx context.Context, wishes []creation, timeout time.D
 	if len(made) == 0 {
 		return
 	}
-	usable := func(s *metadata.Snapshot, w *creation) bool { return hasLeaders(s, w.name, len(w.planned.replicas)) }
+	usable := func(s *metadata.Snapshot, w *creation) bool { return hasLeaders(s, w.name, w.made) }
 	if timeout > 0 {
 		a.Topics.Await(ctx, timeout, func(s *metadata.Snapshot) bool {
 			return !slices.ContainsFunc(made, func(w *creation) bool { return !usable(s, w) })
@@ -149,20 +156,19 @@ func (a *API) waitForBroadcast(ctx context.Context, topics []string, left time.D
 	a.Controller.WaitForBroadcast(ctx, topics)
 }
 
-func (w *creation) answer(live *config.Live) kmsg.CreateTopicsResponseTopic {
+func (a *API) createdTopic(w *creation) kmsg.CreateTopicsResponseTopic {
 	t := kmsg.NewCreateTopicsResponseTopic()
-	t.Topic, t.TopicID = w.name, w.planned.id
+	t.Topic, t.TopicID = w.name, w.id
 	t.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // nil would be null on the wire
 	if w.err != nil {
-		t.ErrorCode, t.ErrorMessage = adminCode(w.err), adminMessage(w.err)
+		t.ErrorCode, t.ErrorMessage = a.explain("create topic "+w.name, w.err)
 		if t.ErrorCode == codeNotController {
 			t.ErrorMessage = new(string)
 		}
 		return t
 	}
-	t.NumPartitions = int32(len(w.planned.replicas))
-	t.ReplicationFactor = int16(len(w.planned.replicas[0]))
-	for _, e := range live.TopicEntries(w.configs) {
+	t.NumPartitions, t.ReplicationFactor = int32(w.made), int16(w.replicasEach)
+	for _, e := range a.Config.TopicEntries(w.configs) {
 		c := kmsg.NewCreateTopicsResponseTopicConfig()
 		c.Name, c.Value, c.ReadOnly, c.Source, c.IsSensitive = e.Name, e.Value, e.ReadOnly, int8(e.Source), e.Sensitive
 		t.Configs = append(t.Configs, c)

@@ -45,7 +45,7 @@ func (a *API) deleteTopics(c *call, req *kmsg.DeleteTopicsRequest) {
 		if d.err == nil && (timeout == 0 || d.exists(snapshot)) {
 			d.err = fail(codeRequestTimedOut, "")
 		}
-		resp.Topics = append(resp.Topics, d.answer())
+		resp.Topics = append(resp.Topics, a.deletedTopic(d))
 	}
 	c.reply(resp)
 }
@@ -113,9 +113,14 @@ func (d *deletion) exists(s *metadata.Snapshot) bool {
 	return ok
 }
 
-// answer has no message: Kafka sends none for any of these errors.
-func (d *deletion) answer() kmsg.DeleteTopicsResponseTopic {
+// deletedTopic has no message: Kafka sends none for any of these errors.
+func (a *API) deletedTopic(d *deletion) kmsg.DeleteTopicsResponseTopic {
 	t := kmsg.NewDeleteTopicsResponseTopic()
-	t.Topic, t.TopicID, t.ErrorCode = d.name, d.id, adminCode(d.err)
+	t.Topic, t.TopicID = d.name, d.id
+	name := d.id.String()
+	if d.name != nil {
+		name = *d.name
+	}
+	t.ErrorCode, _ = a.explain("delete topic "+name, d.err)
 	return t
 }

@@ -17,16 +17,20 @@ func (a *API) describeConfigs(c *call, req *kmsg.DescribeConfigsRequest) {
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	ctx, cancel := c.adminContext(0)
 	defer cancel()
+	topics, err := a.topicConfigs(ctx, req)
 	for i := range req.Resources {
 		r := &req.Resources[i]
+		entries, refused := a.entries(r, topics)
+		if refused == nil && err != nil && r.ResourceType == kmsg.ConfigResourceTypeTopic {
+			entries, refused = nil, err
+		}
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName, out.ErrorMessage = r.ResourceType, r.ResourceName, new(string)
-		entries, err := a.entries(ctx, r)
-		if err != nil {
-			out.ErrorCode, out.ErrorMessage = adminCode(err), adminMessage(err)
-			if out.ErrorCode == codeUnknownTopicOrPartition {
-				out.ErrorMessage = new(string)
-			}
+		if refused != nil {
+			out.ErrorCode, out.ErrorMessage = a.explain("describe "+configResource{r.ResourceType, r.ResourceName}.String(), refused)
+		}
+		if out.ErrorCode == codeUnknownTopicOrPartition {
+			out.ErrorMessage = new(string)
 		}
 		for _, e := range entries {
 			// No names are all names.
@@ -39,10 +43,33 @@ func (a *API) describeConfigs(c *call, req *kmsg.DescribeConfigsRequest) {
 	c.reply(resp)
 }
 
-func (a *API) entries(ctx context.Context, r *kmsg.DescribeConfigsRequestResource) ([]config.Entry, error) {
+// topicConfigs reads what the topics of the request have set for themselves, all at once: tools describe
+// every topic of a cluster in one request.
+func (a *API) topicConfigs(ctx context.Context, req *kmsg.DescribeConfigsRequest) (map[string]map[string]string, error) {
+	var topics []string
+	snapshot := a.Metadata.Snapshot()
+	for _, r := range req.Resources {
+		if _, ok := snapshot.Topic(r.ResourceName); ok && r.ResourceType == kmsg.ConfigResourceTypeTopic {
+			topics = append(topics, r.ResourceName)
+		}
+	}
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	return a.ZooKeeper.TopicConfigs(ctx, topics)
+}
+
+// entries describes a resource. topics holds the own settings of those that exist.
+func (a *API) entries(r *kmsg.DescribeConfigsRequestResource, topics map[string]map[string]string) ([]config.Entry, error) {
 	switch r.ResourceType {
 	case kmsg.ConfigResourceTypeTopic:
-		return a.topicEntries(ctx, r.ResourceName)
+		if err := zkcoord.CheckTopicName(r.ResourceName); err != nil {
+			return nil, err
+		}
+		if _, ok := a.Metadata.Snapshot().Topic(r.ResourceName); !ok {
+			return nil, fail(codeUnknownTopicOrPartition, "")
+		}
+		return a.Config.TopicEntries(topics[r.ResourceName]), nil
 	case kmsg.ConfigResourceTypeBroker:
 		if r.ResourceName == "" {
 			return a.Config.DefaultEntries(), nil
@@ -63,20 +90,6 @@ func (a *API) entries(ctx context.Context, r *kmsg.DescribeConfigsRequestResourc
 		return nil, fail(codeInvalidRequest, "Config type client-metrics is only supported on KRaft clusters")
 	}
 	return nil, fail(codeInvalidRequest, "")
-}
-
-func (a *API) topicEntries(ctx context.Context, topic string) ([]config.Entry, error) {
-	if err := zkcoord.CheckTopicName(topic); err != nil {
-		return nil, err
-	}
-	if _, ok := a.Metadata.Snapshot().Topic(topic); !ok {
-		return nil, fail(codeUnknownTopicOrPartition, "")
-	}
-	overrides, err := a.ZooKeeper.EntityConfig(ctx, zkcoord.TopicConfig, topic)
-	if err != nil {
-		return nil, err
-	}
-	return a.Config.TopicEntries(overrides), nil
 }
 
 // isThisBroker refuses a broker's name that is not this one's: each broker answers for itself only.

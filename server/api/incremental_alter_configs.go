@@ -31,7 +31,7 @@ func (a *API) incrementalAlterConfigs(c *call, req *kmsg.IncrementalAlterConfigs
 		}
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = adminCode(err), adminMessage(err)
+		out.ErrorCode, out.ErrorMessage = a.explain("change "+resource.String(), err)
 		resp.Resources = append(resp.Resources, out)
 	}
 	c.reply(resp)

@@ -113,7 +113,7 @@ type newTopic struct {
 // plannedTopic is a topic that could be made.
 type plannedTopic struct {
 	name     string
-	replicas [][]cluster.BrokerID
+	replicas [][]cluster.BrokerID // by partition
 	configs  map[string]string
 	id       cluster.TopicID // zero until it is made
 }
@@ -172,9 +172,9 @@ func (t *TopicCreator) assign(w newTopic) ([][]cluster.BrokerID, error) {
 	return zkcoord.AssignReplicas(aliveBrokers(t.cache.Snapshot()), partitions, replicationFactor, -1, -1)
 }
 
-// maxNewPartitions bounds what one wish may make the broker allocate: a topic's znode of four megabytes
-// holds fewer.
-const maxNewPartitions = 1_000_000
+// maxNewPartitions bounds what one wish may make the broker allocate: a znode of four megabytes does not
+// hold more.
+const maxNewPartitions = 500_000
 
 func aliveBrokers(s *metadata.Snapshot) []zkcoord.BrokerRack {
 	var all []zkcoord.BrokerRack
@@ -278,7 +278,7 @@ func (t *TopicCreator) write(ctx context.Context, p *plannedTopic) error {
 	}
 	p.id = id
 	for _, name := range slices.Sorted(maps.Keys(p.configs)) {
-		if w := config.TopicWarning(name, p.configs[name]); w != "" {
+		if w := config.TopicWarning(name); w != "" {
 			t.log.Warnf("%s: %s", p.name, w)
 		}
 	}

@@ -115,11 +115,11 @@ func gzipLevel(_ string, v Value) (string, string) {
 	return "", ""
 }
 
-var throttledReplica = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
+var throttledReplica = regexp.MustCompile(`^([0-9]+:[0-9]+)?$`)
 
 func throttledReplicas(name string, v Value) (string, string) {
 	list, _ := v.([]string)
-	if len(list) == 0 || len(list) == 1 && (list[0] == "*" || list[0] == "") {
+	if strings.Join(list, "") == "*" {
 		return "", ""
 	}
 	for _, s := range list {

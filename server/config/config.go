@@ -65,10 +65,7 @@ type Config struct {
 	RetentionCheckInterval         time.Duration `key:"log.retention.check.interval.ms"`
 	RecoveryPointCheckpoint        time.Duration `key:"log.flush.offset.checkpoint.interval.ms"`
 	LogStartCheckpoint             time.Duration `key:"log.flush.start.offset.checkpoint.interval.ms"`
-	FlushSchedulerInterval         time.Duration `key:"log.flush.scheduler.interval.ms"`
-	LogInitialTaskDelay            time.Duration `key:"log.initial.task.delay.ms"`
 	ProducerIDExpiration           time.Duration `key:"producer.id.expiration.ms"`
-	ProducerIDExpirationCheck      time.Duration `key:"producer.id.expiration.check.interval.ms"`
 	HighWatermarkCheckpoint        time.Duration `key:"replica.high.watermark.checkpoint.interval.ms"`
 	ReplicaLagTimeMax              time.Duration `key:"replica.lag.time.max.ms"`
 	FetchMaxBytes                  int32         `key:"fetch.max.bytes"`

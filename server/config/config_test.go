@@ -41,8 +41,8 @@ func TestDefaults(t *testing.T) {
 	if len(c.Listeners) != 1 || c.Listeners[0].String() != "PLAINTEXT://:9092" || c.InterBrokerListener != "PLAINTEXT" {
 		t.Errorf("listeners %v, between brokers %s", c.Listeners, c.InterBrokerListener)
 	}
-	if c.OffsetsRetention != 7*24*time.Hour || c.LeaderImbalanceCheckInterval != 5*time.Minute || c.FlushSchedulerInterval != Forever {
-		t.Errorf("durations: %v, %v, %v", c.OffsetsRetention, c.LeaderImbalanceCheckInterval, c.FlushSchedulerInterval)
+	if c.OffsetsRetention != 7*24*time.Hour || c.LeaderImbalanceCheckInterval != 5*time.Minute || c.Topic(nil).FlushAge != Forever {
+		t.Errorf("durations: %v, %v, %v", c.OffsetsRetention, c.LeaderImbalanceCheckInterval, c.Topic(nil).FlushAge)
 	}
 	if len(c.LogDirs) != 1 || c.LogDirs[0] != "/tmp/kafka-logs" || c.EmbeddedZooKeeperDataDir != "/tmp/zookeeper" {
 		t.Errorf("log dirs %v, ZooKeeper's data in %s", c.LogDirs, c.EmbeddedZooKeeperDataDir)

@@ -16,11 +16,8 @@ func (c *Config) warn(log logrus.FieldLogger) {
 		if _, set := s.raw[k.Name]; !set {
 			continue
 		}
-		switch k.Standing {
-		case NotYet:
-			log.Warnf("configuration %s: known, but not obeyed yet", k.Name)
-		case Moot:
-			log.Warnf("configuration %s: it does nothing, since Ottla does not have what it tunes", k.Name)
+		if w := k.doesNothing(); w != "" {
+			log.Warnf("configuration %s: %s", k.Name, w)
 		}
 	}
 	c.warnOfValues(log)
@@ -33,20 +30,35 @@ func (c *Config) warnOfValues(log logrus.FieldLogger) {
 	}
 }
 
-// TopicWarning says what a topic setting that was just set does not do, "" for nothing.
-func TopicWarning(name, value string) string {
-	k, ok := TopicKeyOf(name)
-	if !ok {
-		return ""
-	}
+// doesNothing says why a setting has no effect, "" if it has.
+func (k Key) doesNothing() string {
 	switch k.Standing {
 	case NotYet:
-		return "topic configuration " + name + ": known, but not obeyed yet"
+		return "known, but not obeyed yet"
 	case Moot:
-		return "topic configuration " + name + ": it does nothing, since Ottla does not have what it tunes"
+		return "it does nothing, since Ottla does not have what it tunes"
 	}
-	if v, err := k.parse(value); err == nil && name == "cleanup.policy" && cleansBy(v, "compact") {
-		return "topic configuration cleanup.policy: compact is not obeyed yet, nothing is compacted"
+	return ""
+}
+
+// TopicWarning says what a topic setting that was just set does not do, "" for nothing. That nothing is
+// compacted yet is for the logs to say, which know whom it concerns.
+func TopicWarning(name string) string {
+	k, ok := TopicKeyOf(name)
+	if w := k.doesNothing(); ok && w != "" {
+		return "topic configuration " + name + ": " + w
+	}
+	return ""
+}
+
+// BrokerWarning is TopicWarning for a broker setting that was set while the broker runs.
+func BrokerWarning(name string) string {
+	k, ok := BrokerKey(name)
+	switch w := k.doesNothing(); {
+	case !ok:
+		return "configuration " + name + ": unknown, it does nothing"
+	case w != "":
+		return "configuration " + name + ": " + w
 	}
 	return ""
 }
