@@ -104,11 +104,12 @@ type event struct {
 	acl acl
 }
 
-// applied collects what a change did beside the change itself: events, in order, and how to take it back.
-// A nil one is a replay, where nobody watches and nothing is taken back.
+// applied collects what a change did beside the change itself: events, in order, and, in a multi, how to take it
+// back. A nil one is a replay, where nobody watches and nothing is taken back.
 type applied struct {
-	events []event
-	undo   []func()
+	events   []event
+	undoable bool
+	undo     []func()
 }
 
 func (a *applied) event(kind int32, path string, list acl) {
@@ -117,11 +118,7 @@ func (a *applied) event(kind int32, path string, list acl) {
 	}
 }
 
-func (a *applied) onUndo(f func()) {
-	if a != nil {
-		a.undo = append(a.undo, f)
-	}
-}
+func (a *applied) canUndo() bool { return a != nil && a.undoable }
 
 // fits tells whether a change can be applied. At run time the checks of transaction have made sure; at replay
 // it keeps a damaged log, whose checksum happens to hold, from crashing the server.
@@ -154,8 +151,8 @@ func (db *database) apply(c change, zxid, time int64, a *applied) {
 		db.bytes += int64(len(c.data) - len(n.data))
 		n.data, n.version, n.mzxid, n.mtime = c.data, n.version+1, zxid, time
 		a.event(eventDataChanged, c.path, n.acl)
-		if a != nil {
-			a.onUndo(func() {
+		if a.canUndo() {
+			a.undo = append(a.undo, func() {
 				db.bytes += int64(len(before.data) - len(n.data))
 				n.data, n.version, n.mzxid, n.mtime = before.data, before.version, before.mzxid, before.mtime
 			})
@@ -183,8 +180,8 @@ func (db *database) applyCreate(c change, zxid, time int64, a *applied) {
 	parent.pzxid = zxid
 	a.event(eventCreated, c.path, n.acl)
 	a.event(eventChildrenChanged, parentOf(c.path), parent.acl)
-	if a != nil {
-		a.onUndo(func() {
+	if a.canUndo() {
+		a.undo = append(a.undo, func() {
 			db.remove(c.path)
 			parent.creates--
 			parent.pzxid = before
@@ -199,8 +196,8 @@ func (db *database) applyDelete(path string, zxid int64, a *applied) {
 	parent.pzxid = zxid
 	a.event(eventDeleted, path, n.acl)
 	a.event(eventChildrenChanged, parentOf(path), parent.acl)
-	if a != nil {
-		a.onUndo(func() {
+	if a.canUndo() {
+		a.undo = append(a.undo, func() {
 			db.insert(path, n)
 			parent.pzxid = before
 		})

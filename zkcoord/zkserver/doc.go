@@ -58,7 +58,7 @@
 //
 // A life begins at a zxid above all that earlier lives can have given out, also without a data directory: a client
 // that has seen a higher zxid than the server's is turned away for ever. After a restart every session has
-// its full time-out again. Without a data directory sessions are unknown after a restart, and clients are told
+// its full time-out again, as it has after the process stood still. Without a data directory sessions are unknown after a restart, and clients are told
 // that theirs has expired.
 //
 // # Where it differs from ZooKeeper 3.8

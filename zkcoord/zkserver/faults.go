@@ -111,10 +111,7 @@ func (s *Server) Freeze() { s.gate.shut() }
 // Thaw ends a Freeze. Every session gets its full time again.
 func (s *Server) Thaw() {
 	s.mu.Lock()
-	now := time.Now()
-	for _, x := range s.mu.sessions.byID {
-		x.heard = now
-	}
+	s.mu.sessions.renew(time.Now())
 	s.mu.Unlock()
 	s.gate.release()
 }

@@ -30,6 +30,7 @@ func (r *request) end() {
 // multi does all of its steps or none. The answer is a success even if it fails, and tells it step by step: 0
 // for those before the one that failed, its own error, and codeRuntimeInconsistency for those after.
 func (r *request) multi(tx *transaction) error {
+	tx.undoable = true
 	steps, failed := 0, -1
 	var failure code
 	for {

@@ -105,22 +105,33 @@ type Server struct {
 // Start opens the data directory, if there is one, and serves. A directory that another server holds, or whose
 // content was damaged before its last group, is an error.
 func Start(o Options) (*Server, error) {
-	o = o.withDefaults()
+	s, err := newServer(o.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	if s.listener = s.options.Listener; s.listener == nil {
+		if s.listener, err = net.Listen("tcp", s.options.Address); err != nil {
+			if s.store != nil {
+				err = errors.Join(err, s.store.close(false))
+			}
+			return nil, fmt.Errorf("listen on %s: %w", s.options.Address, err)
+		}
+	}
+	s.log.Infof("embedded ZooKeeper on %s: %s, %d nodes, %d sessions", s.Addr(), s.place(), len(s.mu.db.nodes), len(s.mu.db.sessions))
+	if s.store != nil {
+		s.store.start(s.fail)
+	}
+	s.wg.Go(s.runClock)
+	s.wg.Go(s.accept)
+	return s, nil
+}
+
+// newServer is a server that does not run yet.
+func newServer(o Options) (*Server, error) {
 	s := &Server{options: o, log: o.Log, wake: make(chan struct{}, 1), done: make(chan struct{}), started: time.Now()}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
-	listener := o.Listener
-	if listener == nil {
-		var err error
-		if listener, err = net.Listen("tcp", o.Address); err != nil {
-			if s.store != nil {
-				err = errors.Join(err, s.store.close(false))
-			}
-			return nil, fmt.Errorf("listen on %s: %w", o.Address, err)
-		}
-	}
-	s.listener = listener
 	s.mu.watches = newWatches()
 	s.mu.conns = map[*conn]struct{}{}
 	s.mu.refused = map[int64]struct{}{}
@@ -133,12 +144,15 @@ func Start(o Options) (*Server, error) {
 	}
 	s.mu.nextID = max(firstSessionID(now), s.mu.db.lastSession+1)
 	s.mu.db.zxid = firstZxid(s.mu.db.zxid, now)
-	if s.store != nil {
-		s.store.start(s.fail)
-	}
-	s.wg.Go(s.runClock)
-	s.wg.Go(s.accept)
 	return s, nil
+}
+
+// place says where the data is kept.
+func (s *Server) place() string {
+	if s.store == nil {
+		return "in memory"
+	}
+	return "in " + s.options.DataDir
 }
 
 // load fills the database from the data directory or afresh.

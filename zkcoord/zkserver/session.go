@@ -48,6 +48,13 @@ func (s *sessions) reschedule(x *session) {
 	heap.Fix(&s.due, x.index)
 }
 
+// renew gives every session its full time again.
+func (s *sessions) renew(now time.Time) {
+	for _, x := range s.byID {
+		x.heard = now
+	}
+}
+
 // expired returns a session whose time is over, or nil and the time of the next look (zero without sessions).
 func (s *sessions) expired(now time.Time) (*session, time.Time) {
 	for len(s.due) > 0 {
@@ -134,11 +141,19 @@ func (s *Server) wakeClock() {
 	}
 }
 
+// stalledTime is how late the clock may be before it must have stood still.
+const stalledTime = time.Second
+
 // runClock ends sessions and mortal nodes when their time is over.
+//
+// If it wakes much later than it meant to, the whole process was stopped, by a debugger or with the machine:
+// what clients sent meanwhile is still unread, so nobody is to blame for silence, and every session gets its
+// full time again, as after a restart. Without this a broker that shares the process would lose its session.
 func (s *Server) runClock() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	reap := time.Now().Add(s.options.ReapInterval)
+	planned := time.Now()
+	reap := planned.Add(s.options.ReapInterval)
 	for {
 		select {
 		case <-s.done:
@@ -151,6 +166,10 @@ func (s *Server) runClock() {
 		}
 		s.mu.Lock()
 		now := time.Now()
+		if late := now.Sub(planned); late > stalledTime {
+			s.log.Warnf("stood still for %v; all sessions get their full time again", late)
+			s.mu.sessions.renew(now)
+		}
 		var next time.Time
 		for !s.mu.closed {
 			var x *session
@@ -168,6 +187,7 @@ func (s *Server) runClock() {
 		if next.IsZero() || reap.Before(next) {
 			next = reap
 		}
+		planned = next
 		timer.Reset(time.Until(next))
 	}
 }

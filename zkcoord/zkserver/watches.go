@@ -72,9 +72,12 @@ func (w *watches) forget(c *conn) {
 
 // fire tells every connection that waits for the event, each once, and takes one-shot watches away.
 func (w *watches) fire(e event) {
-	told := map[*conn]struct{}{}
+	var told map[*conn]struct{} // most events interest nobody
 	collect := func(kind watchKind, path string) {
 		for c := range w.tables[kind][path] {
+			if told == nil {
+				told = map[*conn]struct{}{}
+			}
 			told[c] = struct{}{}
 			if kind == watchData || kind == watchChildren {
 				w.remove(c, kind, path)
