@@ -30,6 +30,7 @@ type Registration struct {
 // Where the number is taken by a session that is not known to be our own, it waits until that session
 // would have expired, and then fails with ErrBrokerIDTaken.
 func (c *Client) RegisterBroker(ctx context.Context, r Registration) (epoch int64, err error) {
+	c = c.Within(c.Generation()) // what begins in one session must not end in another
 	path := brokerPath(r.ID)
 	gone := make(chan struct{}, 1)
 	watch := c.watches.add(path, watchNode, func() {

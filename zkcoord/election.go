@@ -102,3 +102,19 @@ func (c *Client) Abdicate(ctx context.Context, reign Reign) error {
 	}
 	return nil
 }
+
+// DropClaim removes /controller if it is this session's: the claim of a reign that nobody remembers, since
+// the answer to its election was lost for good. It reports whether there was one.
+func (c *Client) DropClaim(ctx context.Context) (bool, error) {
+	n, err := c.read(ctx, controllerPath)
+	if errors.Is(err, ErrNoNode) || err == nil && n.stat.EphemeralOwner != c.SessionID() {
+		return false, nil
+	}
+	if err == nil {
+		err = c.remove(ctx, controllerPath, n.stat.Version)
+	}
+	if errors.Is(err, ErrNoNode) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -64,7 +64,12 @@ type Controller struct {
 	wg      sync.WaitGroup
 
 	// What other goroutines may see.
-	active     atomic.Bool
+	active  atomic.Bool
+	session struct { // ends what an event still does in a session that is lost
+		sync.Mutex
+		ctx  context.Context
+		lost context.CancelFunc
+	}
 	seenEpoch  atomic.Int32
 	generation atomic.Int64
 
@@ -95,6 +100,7 @@ func Start(o Options) *Controller {
 	c := &Controller{options: o, log: o.Log, queue: newQueue(), done: make(chan struct{}), pending: newBatch()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.eventCtx = c.ctx
+	c.session.ctx, c.session.lost = context.WithCancel(c.ctx)
 	c.metrics = newMetrics(c, o.Metrics)
 	c.generation.Store(o.ZK.Generation())
 	o.ZK.OnSession(zkcoord.SessionHandler{Lost: c.sessionLost, Renewed: c.sessionRenewed})
@@ -130,6 +136,9 @@ func (c *Controller) Epoch() int32 { return c.seenEpoch.Load() }
 // sessionLost runs on the ZooKeeper client's goroutine and returns when the controller has resigned, so
 // that no new session begins while an old controller still acts.
 func (c *Controller) sessionLost() {
+	c.session.Lock()
+	c.session.lost()
+	c.session.Unlock()
 	resigned := make(chan struct{})
 	done := func() { close(resigned) }
 	c.queue.preempt(event{name: "Expire", anyway: true, drop: done, run: func() error {
@@ -141,6 +150,9 @@ func (c *Controller) sessionLost() {
 }
 
 func (c *Controller) sessionRenewed(generation int64) {
+	c.session.Lock()
+	c.session.ctx, c.session.lost = context.WithCancel(c.ctx)
+	c.session.Unlock()
 	c.queue.put(event{name: "RegisterBrokerAndReelect", anyway: true, run: func() error {
 		c.generation.Store(generation)
 		c.zk = c.options.ZK.Within(generation)
@@ -151,7 +163,7 @@ func (c *Controller) sessionRenewed(generation int64) {
 func (c *Controller) registerAndStand() error {
 	if c.options.Register != nil {
 		if err := c.options.Register(c.eventCtx); err != nil {
-			if errors.Is(err, zkcoord.ErrSessionExpired) || c.ctx.Err() != nil {
+			if errors.Is(err, zkcoord.ErrSessionExpired) || errors.Is(err, context.Canceled) {
 				return nil // the next session begins anew
 			}
 			c.log.Errorf("Registering broker %d in the new ZooKeeper session, trying again: %v", c.options.ID, err)
@@ -203,7 +215,10 @@ func (c *Controller) handle(e event) {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.patience())
+	c.session.Lock()
+	session := c.session.ctx
+	c.session.Unlock()
+	ctx, cancel := context.WithTimeout(session, c.patience())
 	defer cancel()
 	c.eventCtx = ctx
 	started := time.Now()
@@ -223,7 +238,7 @@ func (c *Controller) handle(e event) {
 		if err := c.stand(); err != nil {
 			c.log.Error(err)
 		}
-	case errors.Is(err, zkcoord.ErrSessionExpired), errors.Is(err, zkcoord.ErrClosed), c.ctx.Err() != nil:
+	case errors.Is(err, zkcoord.ErrSessionExpired), errors.Is(err, zkcoord.ErrClosed), session.Err() != nil:
 		// Expire or Close comes next.
 	case errors.Is(err, context.DeadlineExceeded) && c.state != nil:
 		// Half of something is done, and nobody knows which half: begin anew from what ZooKeeper has.
@@ -293,7 +308,7 @@ func (c *Controller) controllerChanged() error {
 	if c.state != nil && id != c.options.ID {
 		c.resign("/controller is gone, or another broker's")
 	}
-	if id == cluster.NoBroker {
+	if id == cluster.NoBroker || id == c.options.ID {
 		return c.stand()
 	}
 	return nil
@@ -307,6 +322,13 @@ func (c *Controller) stand() error {
 	id, err := c.zk.Controller(c.eventCtx)
 	if err != nil {
 		return err
+	}
+	if id == c.options.ID {
+		dropped, err := c.zk.DropClaim(c.eventCtx)
+		if dropped {
+			c.log.Warn("Controller: an election of ours that we never heard of is given up")
+		}
+		return err // the watch on /controller tells what comes of it
 	}
 	if id != cluster.NoBroker {
 		c.log.Debugf("Broker %d is the controller", id)
@@ -324,7 +346,7 @@ func (c *Controller) stand() error {
 	started := time.Now()
 	if err := c.takeOver(); err != nil {
 		c.log.Errorf("Taking over as controller, epoch %d: %v", reign.Epoch, err)
-		if errors.Is(err, zkcoord.ErrControllerMoved) || errors.Is(err, zkcoord.ErrSessionExpired) || c.ctx.Err() != nil {
+		if errors.Is(err, zkcoord.ErrControllerMoved) || errors.Is(err, zkcoord.ErrSessionExpired) || errors.Is(err, context.Canceled) {
 			c.resign("it could not take over")
 			return nil
 		}
