@@ -78,7 +78,7 @@ type goPackage struct {
 	essays  []string          // files with a package comment
 }
 
-// goPackages parses every file that is no test, whatever its build tags.
+// goPackages parses every file that is no test, whatever its build tags but ignore.
 func goPackages(t *testing.T) map[string]*goPackage {
 	t.Helper()
 	packages := make(map[string]*goPackage)
@@ -97,7 +97,7 @@ func goPackages(t *testing.T) map[string]*goPackage {
 			return nil
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)
-		if err != nil {
+		if err != nil || isTool(parsed) {
 			return err
 		}
 		folder := filepath.ToSlash(filepath.Dir(file))
@@ -111,6 +111,13 @@ func goPackages(t *testing.T) map[string]*goPackage {
 		t.Fatal(err)
 	}
 	return packages
+}
+
+// isTool reports whether a file is no part of its folder's package: a program for go generate.
+func isTool(parsed *ast.File) bool {
+	return slices.ContainsFunc(parsed.Comments, func(c *ast.CommentGroup) bool {
+		return c.Pos() < parsed.Package && strings.Contains(c.List[0].Text, "//go:build ignore")
+	})
 }
 
 func hasOwnModule(folder string) bool {

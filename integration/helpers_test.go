@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,15 +26,17 @@ func franzAt(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// produceNumbers sends n records to a topic and waits for their acknowledgement.
+// produceNumbers sends n records to a topic, in batches of fifty, and waits for their acknowledgement.
 func produceNumbers(t *testing.T, client *kgo.Client, topic string, n int) {
 	t.Helper()
 	var records []*kgo.Record
 	for i := range n {
 		records = append(records, &kgo.Record{Topic: topic, Key: fmt.Append(nil, i), Value: fmt.Append(nil, "value ", i)})
 	}
-	if err := client.ProduceSync(patient(t), records...).FirstErr(); err != nil {
-		t.Fatal(err)
+	for chunk := range slices.Chunk(records, 50) {
+		if err := client.ProduceSync(patient(t), chunk...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

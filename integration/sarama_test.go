@@ -375,9 +375,9 @@ func TestSaramaClusterAdmin(t *testing.T) {
 			map[string]sarama.IncrementalAlterConfigsEntry{"retention.ms": {Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value}}, false); err != nil {
 			t.Fatal(err)
 		}
-		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: "orders", ConfigNames: []string{"retention.ms"}})
-		if err != nil || len(entries) != 1 || entries[0].Value != value {
-			t.Errorf("retention.ms is %+v, %v", entries, err)
+		described, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: "orders", ConfigNames: []string{"retention.ms"}}}, sarama.DescribeConfigsOptions{})
+		if err != nil || len(described) != 1 || len(described[0].Configs) != 1 || described[0].Configs[0].Value != value {
+			t.Errorf("retention.ms is %+v, %v", described, err)
 		}
 		if err := admin.AlterConfig(sarama.TopicResource, "orders", map[string]*string{}, false); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"ottla/integration/apache"
 	"ottla/integration/testcluster"
 )
@@ -104,7 +106,7 @@ func TestApacheReadsOurSegments(t *testing.T) {
 	cluster := testcluster.Start(t, 1)
 	admin := saramaAdmin(t, cluster)
 	createTopic(t, admin, "orders", 1, map[string]string{"segment.bytes": "20000", "index.interval.bytes": "500"})
-	client := franzClient(t, cluster)
+	client := franzClient(t, cluster, kgo.ProducerBatchCompression(kgo.NoCompression()))
 	produceNumbers(t, client, "orders", 2000)
 	dir := cluster.Broker(1).LogDir()
 	cluster.Broker(1).Stop()

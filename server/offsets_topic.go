@@ -94,12 +94,3 @@ func onTheWire(err error) error {
 	}
 	return fmt.Errorf("%w: %w", kerr.ErrorForCode(api.Code(err)), err)
 }
-
-// settings are the settings with which __consumer_offsets is made.
-func (t *offsetsTopic) settings() map[string]string {
-	return map[string]string{
-		"compression.type": "producer",
-		"cleanup.policy":   "compact",
-		"segment.bytes":    fmt.Sprint(t.config.OffsetsTopicSegmentBytes),
-	}
-}
