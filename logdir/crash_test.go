@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"ottla/logdir/batch"
 	"ottla/logdir/disk"
@@ -20,6 +21,8 @@ func crashOptions(fsys disk.FS) Options {
 	o.Defaults.SegmentBytes = 700
 	o.Defaults.IndexBytes = 240
 	o.Defaults.IndexIntervalBytes = 120
+	o.Defaults.RetentionAge = -1 // the tests live in 1970
+	o.ProducerIDExpiration = 200 * 365 * 24 * time.Hour
 	return o
 }
 
@@ -190,7 +193,9 @@ func checkLog(t testing.TB, l *Log) {
 	if len(l.epochs.list()) > 0 && !epochsAscend(l.epochs.list()) {
 		t.Fatalf("epochs %v", l.epochs.list())
 	}
-	checkProducers(t, l, &fresh)
+	if l.list()[0].base == 0 { // else some may be known from records that are deleted
+		checkProducers(t, l, &fresh)
+	}
 }
 
 func epochsAscend(list []epochEntry) bool {

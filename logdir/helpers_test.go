@@ -77,6 +77,9 @@ func values(t testing.TB, l *Log, from int64) (out []string) {
 			t.Fatal(err)
 		}
 		if len(b) == 0 {
+			if _, _, ok, err := l.active().locate(from, l.active().size.Load()); err == nil && !ok {
+				return out // a gap behind the last batch
+			}
 			t.Fatalf("nothing at %d, the log end is %d", from, l.LogEndOffset())
 		}
 		for one, err := range batch.All(b) {

@@ -77,11 +77,11 @@ func writeVariety(t *testing.T, l *Log) {
 }
 
 // end writes the marker of a transaction.
-func end(t testing.TB, l *Log, producer int64, epoch int16, commit bool) AppendResult {
+func end(t testing.TB, l *Log, producer int64, leaderEpoch int32, commit bool) AppendResult {
 	t.Helper()
-	b := batch.NewBuilder(batch.Options{ProducerID: producer, ProducerEpoch: epoch, BaseSequence: batch.NoSequence, Transactional: true, Control: true})
+	b := batch.NewBuilder(batch.Options{ProducerID: producer, BaseSequence: batch.NoSequence, Transactional: true, Control: true})
 	b.AppendMarker(1700000000001, batch.Marker{Commit: commit})
-	r, err := l.AppendAsLeader(b.Bytes(), 0, OriginCoordinator, 0)
+	r, err := l.AppendAsLeader(b.Bytes(), leaderEpoch, OriginCoordinator, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

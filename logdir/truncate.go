@@ -74,6 +74,10 @@ func (l *Log) truncateLocked(offset int64) error {
 	if err != nil {
 		return err
 	}
+	if position == 0 && end > s.base {
+		// The name of an empty segment is all that tells a restart where the log ends.
+		return l.replaceLocked(list, keep-1, end)
+	}
 	l.backTo(&mark{offset: end, base: s.base, position: position})
 	kept := slices.Clone(list[:keep])
 	l.segments.Store(&kept)
@@ -86,6 +90,26 @@ func (l *Log) truncateLocked(offset int64) error {
 		return err
 	}
 	return l.afterCutLocked(end)
+}
+
+// replaceLocked has an empty segment at offset end in the place of those from the given one on.
+func (l *Log) replaceLocked(list []*segment, from int, end int64) error {
+	s, err := createSegment(l.m.files, l.folder(), end, l.cfg.Load())
+	if err != nil {
+		return err
+	}
+	l.backTo(&mark{offset: end, base: end})
+	kept := append(slices.Clone(list[:from]), s)
+	l.segments.Store(&kept)
+	l.start.Store(max(l.start.Load(), kept[0].base))
+	l.raise(l.start.Load()) // there is nothing between
+	if err := l.cutOffLocked(list[from:]); err != nil {
+		return err
+	}
+	if err := l.afterCutLocked(end); err != nil {
+		return err
+	}
+	return l.writeSnapshotLocked(end)
 }
 
 // cutPoint finds where the batch that holds the offset begins, and the offset behind the one before.
