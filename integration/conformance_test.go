@@ -1,0 +1,278 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/integration/apache"
+	"ottla/integration/testcluster"
+	"ottla/logdir/batch"
+)
+
+// TestConformance sends the recorded requests to Ottla and compares its answers with those of Apache Kafka,
+// field by field.
+func TestConformance(t *testing.T) {
+	var options []testcluster.Option
+	for key, value := range recordedSettings {
+		options = append(options, testcluster.WithSetting(key, value))
+	}
+	conform(t, testcluster.Start(t, 1, options...).Addrs()[0], true)
+}
+
+// TestKafkaConformsToItself sends them to Apache Kafka, which must answer as it did: so that what the test
+// calls volatile is, and what it calls a difference is none of its own making.
+func TestKafkaConformsToItself(t *testing.T) {
+	zookeeper := apache.StartZooKeeper(t)
+	conform(t, apache.StartBroker(t, apache.BrokerOptions{ID: 1, ZooKeeper: zookeeper.Addr, Properties: recordedSettings}).Addr, false)
+}
+
+// conform replays the recording against a broker. Ottla is allowed what the lists declare.
+func conform(t *testing.T, address string, ottla bool) {
+	r := &replay{t: t, wire: wire{address: address, conns: map[int]net.Conn{}}, aliases: newAliases(), ottla: ottla}
+	defer r.wire.close()
+	asked, skipped := 0, map[string]int{}
+	for _, p := range readProbes(t) {
+		if reason, ok := r.leftOut(&p); ok {
+			skipped[reason]++
+			r.standIn(&p)
+			continue
+		}
+		asked++
+		t.Run(p.id(), func(t *testing.T) { r.probe(t, &p) })
+	}
+	t.Logf("%d probes asked", asked)
+	for reason, n := range skipped {
+		t.Logf("%d not asked: %s", n, reason)
+	}
+}
+
+// replay is the recording on its way to one broker.
+type replay struct {
+	t *testing.T
+	wire
+	*aliases
+	ottla bool
+}
+
+// leftOut tells whether a probe is not sent, and why.
+func (r *replay) leftOut(p *probe) (reason string, out bool) {
+	if len(p.Calls) == 0 && rawProbes[p.id()] == nil {
+		return "the recording has a remark only", true
+	}
+	if !r.ottla {
+		return "", false
+	}
+	if askedYet[p.id()] {
+		return "", false
+	}
+	for _, name := range append(apisOf(p), p.Section, p.id()) {
+		if reason, ok := notAsked[name]; ok {
+			return reason, true
+		}
+	}
+	return "", false
+}
+
+// standIn produces a record in place of one in an old format, so that the offsets after it are the recorded
+// ones.
+func (r *replay) standIn(p *probe) {
+	r.t.Helper()
+	for _, c := range p.Calls {
+		if c.API != "PRODUCE" || c.Version > 2 {
+			continue
+		}
+		frame, err := c.frame()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		req, _, _, err := decodeRequest(frame)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		produce := req.(*kmsg.ProduceRequest)
+		for i := range produce.Topics {
+			for j := range produce.Topics[i].Partitions {
+				b := batch.NewBuilder(batch.PlainOptions(batch.None))
+				b.Append(1_700_000_000_000, []byte("k"), []byte("stands in"))
+				produce.Topics[i].Partitions[j].Records = b.Bytes()
+			}
+		}
+		produce.SetVersion(3)
+		frame = kmsg.NewRequestFormatter().AppendRequest(nil, produce, 1)[4:]
+		if _, err := r.exchange(c.Connection, frame, true); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// TestTheListsAreCurrent holds the lists to what Ottla advertises: what it has learned to serve must be asked.
+func TestTheListsAreCurrent(t *testing.T) {
+	address := testcluster.Start(t, 1).Addrs()[0]
+	req := kmsg.NewPtrApiVersionsRequest()
+	frame := kmsg.NewRequestFormatter().AppendRequest(nil, req, 1)[4:]
+	w := wire{address: address, conns: map[int]net.Conn{}}
+	defer w.close()
+	answer, err := w.exchange(1, frame, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := decodeAnswer(req, answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[int16]kmsg.ApiVersionsResponseApiKey{}
+	for _, k := range resp.(*kmsg.ApiVersionsResponse).ApiKeys {
+		served[k.ApiKey] = k
+	}
+	probes := readProbes(t)
+	known := map[string]bool{}
+	for _, p := range probes {
+		known[p.Section], known[p.id()] = true, true
+		for _, c := range p.Calls {
+			versioned := fmt.Sprintf("%s v%d", c.API, c.Version)
+			known[c.API], known[versioned] = true, true
+			frame, err := c.frame()
+			if err != nil || len(frame) < 2 {
+				continue
+			}
+			k, ok := served[int16(binary.BigEndian.Uint16(frame))]
+			if ok && notAsked[c.API] != "" || ok && notAsked[versioned] != "" && k.MinVersion <= c.Version && c.Version <= k.MaxVersion {
+				t.Errorf("%s is served, but not asked", versioned)
+			}
+		}
+	}
+	for name := range notAsked {
+		if !known[name] {
+			t.Errorf("notAsked names %q, which is not in the recording", name)
+		}
+	}
+	for name := range askedYet {
+		if !known[name] {
+			t.Errorf("askedYet names %q, which is not in the recording", name)
+		}
+	}
+	for name := range deliberate {
+		if !known[name] {
+			t.Errorf("deliberate names %q, which is not in the recording", name)
+		}
+	}
+	for name := range rawProbes {
+		if !known[name] {
+			t.Errorf("rawProbes names %q, which is not in the recording", name)
+		}
+	}
+}
+
+// apisOf names what a probe calls, as METADATA and METADATA v12.
+func apisOf(p *probe) (names []string) {
+	for _, c := range p.Calls {
+		names = append(names, c.API, fmt.Sprintf("%s v%d", c.API, c.Version))
+	}
+	return names
+}
+
+func (r *replay) probe(t *testing.T, p *probe) {
+	if raw := rawProbes[p.id()]; raw != nil {
+		raw(t, r.address)
+		return
+	}
+	var differences []string
+	for i := range p.Calls {
+		differences = append(differences, r.call(t, p, &p.Calls[i])...)
+	}
+	declared, ok := deliberate[p.id()]
+	if !ok || !r.ottla {
+		for _, d := range differences {
+			t.Error(d)
+		}
+		return
+	}
+	if len(differences) == 0 {
+		t.Errorf("no longer differs, though it is declared to: %s", declared.reason)
+	}
+	for _, d := range differences {
+		if !declared.covers(d) {
+			t.Error(d)
+		}
+	}
+}
+
+// settling is how long an answer that tells of something still under way may take to become the recorded one.
+const settling = 5 * time.Second
+
+func (r *replay) call(t *testing.T, p *probe, c *call) []string {
+	t.Helper()
+	if c.Request == "" {
+		return nil // the recording has the answer only, in words
+	}
+	frame, req := r.request(t, c)
+	if c.Answer == "" && !c.closes() {
+		if _, err := r.exchange(c.Connection, frame, false); err != nil {
+			t.Fatalf("%s: %v", c.API, err)
+		}
+		return nil
+	}
+	until := time.Now().Add(settling)
+	for {
+		answer, err := r.exchange(c.Connection, frame, true)
+		differences := r.judge(t, c, req, answer, err)
+		if len(differences) == 0 || !settles[c.API] || time.Now().After(until) || errors.Is(err, io.EOF) {
+			return differences
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// request is the recorded frame, with our names for what the brokers made up.
+func (r *replay) request(t *testing.T, c *call) ([]byte, kmsg.Request) {
+	t.Helper()
+	frame, err := c.frame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, correlation, client, err := decodeRequest(frame)
+	if err != nil {
+		t.Fatalf("%s: %v", c.API, err)
+	}
+	if r.rename(reflect.ValueOf(req), "") {
+		frame = kmsg.NewRequestFormatter(kmsg.FormatterClientID(client)).AppendRequest(nil, req, correlation)[4:]
+	}
+	return frame, req
+}
+
+func (r *replay) judge(t *testing.T, c *call, req kmsg.Request, answer []byte, err error) []string {
+	t.Helper()
+	switch {
+	case errors.Is(err, io.EOF):
+		if c.closes() {
+			return nil
+		}
+		return []string{c.API + ": the connection is closed, Kafka answered"}
+	case err != nil:
+		return []string{fmt.Sprintf("%s: %v", c.API, err)}
+	case c.closes():
+		return []string{fmt.Sprintf("%s: answered %x, Kafka closed the connection", c.API, answer)}
+	}
+	recorded := unhex(t, c.Answer)
+	if !bytes.Equal(recorded[:4], answer[:4]) {
+		return []string{fmt.Sprintf("%s: correlation id %d", c.API, binary.BigEndian.Uint32(answer))}
+	}
+	want, err := decodeAnswer(req, recorded)
+	if err != nil {
+		t.Fatalf("%s: the recorded answer: %v", c.API, err)
+	}
+	got, err := decodeAnswer(req, answer)
+	if err != nil {
+		return []string{fmt.Sprintf("%s: %v in %x", c.API, err, answer)}
+	}
+	return r.compare(c.API, tree(reflect.ValueOf(want)), tree(reflect.ValueOf(got)))
+}
