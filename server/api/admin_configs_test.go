@@ -389,7 +389,7 @@ func TestWhatTheControllerAnswers(t *testing.T) {
 	topic := kmsg.NewElectLeadersRequestTopic()
 	topic.Topic, topic.Partitions = "e", []int32{0, 1}
 	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 1000
-	if got := ask[*kmsg.ElectLeadersResponse](c, req, 2); got.ErrorCode != 0 || len(got.Topics) != 1 {
+	if got := ask[*kmsg.ElectLeadersResponse](c, req, 2); got.ErrorCode != 0 || len(got.Topics) != 1 || len(got.Topics[0].Partitions) != 2 {
 		t.Errorf("%+v", got)
 	}
 	if !slices.Equal(r.controller.broadcast, []string{"e"}) {
@@ -398,5 +398,29 @@ func TestWhatTheControllerAnswers(t *testing.T) {
 	req.ElectionType = 7
 	if got := ask[*kmsg.ElectLeadersResponse](c, req, 2); got.ErrorCode != codeUnknownServerError || got.Topics[0].Partitions[1].ErrorCode != codeUnknownServerError {
 		t.Errorf("an election of kind 7: %+v", got)
+	}
+}
+
+// Asked for all partitions, Kafka tells only of those where there was something to elect.
+func TestElectLeadersOfAllPartitions(t *testing.T) {
+	r := newAdminRig(t)
+	c := r.dial()
+	r.mustCreate(c, topicRequest("one", 1, 1), topicRequest("two", 2, 1))
+	got := ask[*kmsg.ElectLeadersResponse](c, kmsg.NewPtrElectLeadersRequest(), 2)
+	if len(got.Topics) != 1 || got.Topics[0].Topic != "two" || len(got.Topics[0].Partitions) != 1 || got.Topics[0].Partitions[0].Partition != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What does nothing is said when it is set, and not again with every later change beside it.
+func TestASettingThatDoesNothingIsWarnedOfOnce(t *testing.T) {
+	r := newAdminRig(t)
+	c := r.dial()
+	r.mustCreate(c, topicRequest("w", 1, 1))
+	r.alter(c, incremental(topicResource, "w", change("delete.retention.ms", "=5")))
+	r.alter(c, incremental(topicResource, "w", change("retention.ms", "=5")))
+	r.alter(c, incremental(topicResource, "w", change("delete.retention.ms", "-")))
+	if n := strings.Count(r.log.String(), "w: topic configuration delete.retention.ms: known, but not obeyed yet"); n != 1 {
+		t.Errorf("warned %d times: %s", n, r.log.String())
 	}
 }

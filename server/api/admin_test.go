@@ -124,7 +124,12 @@ func (c *adminController) AlterPartitionAssignments(_ *kmsg.AlterPartitionAssign
 }
 
 func (c *adminController) ElectLeaders(req *kmsg.ElectLeadersRequest, reply func(*kmsg.ElectLeadersResponse)) {
-	go reply(refuseElection(req, codeNone))
+	resp := refuseElection(req, codeNone)
+	for i := range resp.Topics {
+		// Partition 0 has its leader already.
+		resp.Topics[i].Partitions[0].ErrorCode = codeElectionNotNeeded
+	}
+	go reply(resp)
 }
 
 // update tells this broker's cache, where brokers 1 and 2 live.

@@ -67,7 +67,7 @@ func (a *API) replaceConfigs(ctx context.Context, r configResource, configs []km
 	if twins {
 		return errTwinConfigs
 	}
-	return a.setConfigs(ctx, r, wanted, validateOnly)
+	return a.setConfigs(ctx, r, wanted, slices.Sorted(maps.Keys(wanted)), validateOnly)
 }
 
 // configResource is what has settings.
@@ -137,9 +137,9 @@ func (a *API) isThisNode(name, otherwise string) error {
 	return nil
 }
 
-// setConfigs checks a resource's new settings and, unless they shall only be checked, writes them; the
-// notification in ZooKeeper then brings them into force on every broker.
-func (a *API) setConfigs(ctx context.Context, r configResource, wanted map[string]string, validateOnly bool) error {
+// setConfigs checks a resource's new settings, of which the request named some, and writes them unless they
+// shall only be checked; the notification in ZooKeeper then brings them into force on every broker.
+func (a *API) setConfigs(ctx context.Context, r configResource, wanted map[string]string, named []string, validateOnly bool) error {
 	if err := a.checkConfigs(r, wanted); err != nil {
 		return err
 	}
@@ -150,13 +150,13 @@ func (a *API) setConfigs(ctx context.Context, r configResource, wanted map[strin
 	if err := a.ZooKeeper.SetEntityConfig(ctx, kind, name, wanted); err != nil {
 		return err
 	}
-	a.tellConfigs(r, wanted)
+	a.tellConfigs(r, wanted, named)
 	return nil
 }
 
-// tellConfigs logs what was set, and what of it does nothing. A topic's settings are told where they come
+// tellConfigs logs what was set, and what of that which the request named does nothing. A topic's settings are told where they come
 // into force, on every broker.
-func (a *API) tellConfigs(r configResource, wanted map[string]string) {
+func (a *API) tellConfigs(r configResource, wanted map[string]string, named []string) {
 	whose, warning := r.name, config.TopicWarning
 	if r.kind == kmsg.ConfigResourceTypeBroker {
 		whose, warning = "broker "+r.name, config.BrokerWarning
@@ -165,7 +165,10 @@ func (a *API) tellConfigs(r configResource, wanted map[string]string) {
 		}
 		a.Log.Infof("the configuration of %s in ZooKeeper is now %s", whose, shownConfigs(wanted))
 	}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+	for _, name := range named {
+		if _, set := wanted[name]; !set {
+			continue // It was deleted.
+		}
 		if w := warning(name); w != "" {
 			a.Log.Warnf("%s: %s", whose, w)
 		}

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/server/metadata"
 )
 
 // The kinds of elections.
@@ -19,11 +22,19 @@ func (a *API) electLeaders(c *call, req *kmsg.ElectLeadersRequest) {
 		c.reply(refuseElection(req, codeUnknownServerError))
 		return
 	}
+	all := req.Topics == nil
+	if all {
+		// All partitions are those that clients can see: one that was never led is nobody's affair.
+		req.Topics = allPartitions(a.Metadata.Snapshot())
+	}
 	began := time.Now()
 	answered := make(chan *kmsg.ElectLeadersResponse, 1)
 	a.Controller.ElectLeaders(req, func(resp *kmsg.ElectLeadersResponse) { answered <- resp })
 	select {
 	case resp := <-answered:
+		if all {
+			leaveOutNotNeeded(resp)
+		}
 		if topics := electedTopics(resp); len(topics) > 0 {
 			a.waitForBroadcast(c.ctx, topics, millis(req.TimeoutMillis)-time.Since(began))
 		}
@@ -31,6 +42,34 @@ func (a *API) electLeaders(c *call, req *kmsg.ElectLeadersRequest) {
 	case <-c.ctx.Done():
 		c.refuse(c.ctx.Err())
 	}
+}
+
+func allPartitions(s *metadata.Snapshot) []kmsg.ElectLeadersRequestTopic {
+	all := []kmsg.ElectLeadersRequestTopic{}
+	for _, name := range s.TopicNames() {
+		known, _ := s.Topic(name)
+		t := kmsg.NewElectLeadersRequestTopic()
+		t.Topic = name
+		for _, p := range known.Partitions {
+			t.Partitions = append(t.Partitions, p.Partition)
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// leaveOutNotNeeded makes an answer about all partitions one about those that had something to elect.
+func leaveOutNotNeeded(resp *kmsg.ElectLeadersResponse) {
+	kept := resp.Topics[:0]
+	for _, t := range resp.Topics {
+		t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.ElectLeadersResponseTopicPartition) bool {
+			return p.ErrorCode == codeElectionNotNeeded
+		})
+		if len(t.Partitions) > 0 {
+			kept = append(kept, t)
+		}
+	}
+	resp.Topics = kept
 }
 
 // electedTopics are the topics some of whose partitions have new leaders.

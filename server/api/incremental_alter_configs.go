@@ -55,7 +55,7 @@ func (a *API) changeConfigs(ctx context.Context, r configResource, changes []con
 		return err
 	}
 	slices.Sort(names)
-	if len(slices.Compact(names)) < len(changes) {
+	if names = slices.Compact(names); len(names) < len(changes) {
 		return errTwinConfigs
 	}
 	if r.kind == kmsg.ConfigResourceTypeBrokerLogger {
@@ -71,7 +71,7 @@ func (a *API) changeConfigs(ctx context.Context, r configResource, changes []con
 			return err
 		}
 	}
-	return a.setConfigs(ctx, r, wanted, validateOnly)
+	return a.setConfigs(ctx, r, wanted, names, validateOnly)
 }
 
 // applyChange takes one step on the settings that the resource has of its own.
