@@ -69,7 +69,7 @@ func (o Options) withDefaults() Options {
 
 // Server is a ZooKeeper of one node. It owns its goroutines until Close.
 //
-// Lock order: Server.mu, then one of store.mu, conn.mu, gate.mu.
+// Lock order: Server.mu, conn.mu, store.mu. The gate's lock is never held together with another.
 type Server struct {
 	options  Options
 	log      logrus.FieldLogger
