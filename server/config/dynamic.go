@@ -67,7 +67,7 @@ func (l *Live) notInForce(m map[string]string) error {
 			continue
 		}
 		v, _ := k.parse(m[name]) // checked
-		if k.Update == PerBroker && text(v) != text(l.static.settings.values[name]) {
+		if readAtStart(k) && text(v) != text(l.static.settings.values[name]) {
 			return fmt.Errorf("%s cannot be changed while the broker runs yet; change it in the file and restart the broker", name)
 		}
 		if k.Sensitive() {
@@ -75,4 +75,14 @@ func (l *Live) notInForce(m map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// readAtStart tells which settings Kafka changes while it runs and Ottla does not: those of listeners, and
+// two that the logs are opened with.
+func readAtStart(k Key) bool {
+	switch k.Name {
+	case "num.recovery.threads.per.data.dir", "producer.id.expiration.ms":
+		return true
+	}
+	return k.Update == PerBroker
 }

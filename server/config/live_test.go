@@ -154,6 +154,7 @@ func TestCheckDynamic(t *testing.T) {
 		"too small":                            {map[string]string{"min.insync.replicas": "0"}, true, "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1"},
 		"together with the file":               {map[string]string{"log.retention.ms": "0"}, true, "log.retention.ms=0: log.retention.ms must be unlimited (-1) or, greater than or equal to 1"},
 		"allowed by Kafka but not yet by us":   {map[string]string{"advertised.listeners": "PLAINTEXT://h:1"}, true, "advertised.listeners cannot be changed while the broker runs yet; change it in the file and restart the broker"},
+		"what the logs are opened with":        {map[string]string{"producer.id.expiration.ms": "5"}, false, "producer.id.expiration.ms cannot be changed while the broker runs yet; change it in the file and restart the broker"},
 		"a password":                           {map[string]string{"ssl.keystore.password": "x"}, true, "ssl.keystore.password cannot be changed while the broker runs yet; change it in the file and restart the broker"},
 		"one broker's that changes nothing":    {map[string]string{"listeners": "PLAINTEXT://:9092"}, true, ""},
 		"the same key for one and for another": {map[string]string{"log.roll.ms": "5", "log.roll.jitter.ms": "3"}, true, ""},
