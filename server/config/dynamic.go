@@ -46,24 +46,22 @@ func (l *Live) CheckDynamic(m map[string]string, perBroker bool) error {
 		return &NotDynamicError{Names: onlyPerBroker, PerBroker: true}
 	}
 	s := l.state.Load()
-	layers := [2]map[string]string{s.brokers, s.broker}
+	before, brokers, broker := s.brokers, m, s.broker
 	if perBroker {
-		layers[1] = m
-	} else {
-		layers[0] = m
+		before, brokers, broker = s.broker, s.brokers, m
 	}
-	if _, err := l.layered(layers[0], layers[1]); err != nil {
+	if _, err := l.layered(brokers, broker); err != nil {
 		return err
 	}
-	return l.notInForce(m)
+	return l.notInForce(m, before)
 }
 
 // notInForce refuses what Ottla could take but would not act on before a restart: an operator who is
-// told NONE believes that it is in force.
-func (l *Live) notInForce(m map[string]string) error {
+// told NONE believes that it is in force. What stood there before, as Kafka may have left it, may stay.
+func (l *Live) notInForce(m, before map[string]string) error {
 	for _, name := range sortedNames(m) {
 		k, known := BrokerKey(name)
-		if !known {
+		if old, stood := before[name]; !known || stood && old == m[name] {
 			continue
 		}
 		v, _ := k.parse(m[name]) // checked

@@ -207,3 +207,15 @@ func TestLayersAreNotShared(t *testing.T) {
 		t.Error("an earlier configuration changed")
 	}
 }
+
+func TestWhatStoodInZooKeeperMayStay(t *testing.T) {
+	l := mustLive(t)
+	left := map[string]string{"advertised.listeners": "PLAINTEXT://old:1"}
+	if err := l.SetBroker(left); err != nil {
+		t.Fatal(err)
+	}
+	left["min.insync.replicas"] = "2"
+	if err := l.CheckDynamic(left, true); err != nil {
+		t.Errorf("another setting cannot be changed any more: %v", err)
+	}
+}
