@@ -76,6 +76,7 @@ type Manager struct {
 	decompressing gate
 	dirs          []*logDir
 	watermarks    map[cluster.TopicPartition]int64
+	topicConfig   func(topic string) Config // may be nil
 
 	mu struct {
 		sync.RWMutex
@@ -136,6 +137,7 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 	if err := m.forget(tp); err != nil {
 		return nil, err
 	}
+	config, own := m.ask(tp.Topic)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.mu.closed {
@@ -143,6 +145,9 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 	}
 	if l, ok := m.mu.logs[tp]; ok {
 		return l, l.claim(id)
+	}
+	if own {
+		m.mu.overrides[tp.Topic] = config
 	}
 	if err, ok := m.mu.quarantined[tp]; ok {
 		return nil, fmt.Errorf("%v is kept offline: %w: %w", tp, ErrStorage, err)
@@ -162,6 +167,15 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 	m.mu.logs[tp] = l
 	m.warnLocked(tp.Topic)
 	return l, nil
+}
+
+// ask gets a topic's settings of today. What is remembered may be those of an earlier topic of this name.
+// It is called with no lock held, since whoever is asked may have to look them up.
+func (m *Manager) ask(topic string) (c Config, own bool) {
+	if m.topicConfig == nil {
+		return c, false
+	}
+	return m.topicConfig(topic), true
 }
 
 // claim checks the topic id, or takes it on if none was known.
@@ -235,7 +249,9 @@ func (m *Manager) Reconfigure(topic string, c Config) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mu.overrides[topic] = c
-	delete(m.mu.warned, topic)
+	if !c.Compact {
+		delete(m.mu.warned, topic)
+	}
 	for tp, l := range m.mu.logs {
 		if tp.Topic == topic {
 			l.cfg.Store(&c)
@@ -483,7 +499,8 @@ func each[T any](workers int, items []T, f func(T)) {
 }
 
 // Open locks the directories, checks whose they are, and loads every log, recovering those that were
-// not closed properly, on all cores. topicConfig, which may be nil, gives a topic's settings. A directory
+// not closed properly, on all cores. topicConfig, which may be nil, gives a topic's settings, now and
+// whenever a log is made. A directory
 // that fails is taken offline if another one is left. Canceling ctx ends the loading with its error.
 func Open(ctx context.Context, o Options, topicConfig func(topic string) Config) (*Manager, error) {
 	o.fill()
@@ -496,7 +513,8 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 	m.mu.warned = map[string]bool{}
 	m.mu.defaults = o.Defaults
 	m.background = startScheduler()
-	if err := m.open(ctx, topicConfig); err != nil {
+	m.topicConfig = topicConfig
+	if err := m.open(ctx); err != nil {
 		m.Abandon()
 		return nil, err
 	}
@@ -513,7 +531,7 @@ const (
 	flushCheck          = time.Second
 )
 
-func (m *Manager) open(ctx context.Context, topicConfig func(topic string) Config) error {
+func (m *Manager) open(ctx context.Context) error {
 	var failed error
 	for _, path := range m.o.Dirs {
 		d := &logDir{path: filepath.Clean(path), m: m}
@@ -528,7 +546,7 @@ func (m *Manager) open(ctx context.Context, topicConfig func(topic string) Confi
 	if len(m.liveDirs()) == 0 {
 		return errors.Join(fmt.Errorf("no log directory is usable: %w", ErrStorage), failed)
 	}
-	return m.loadAll(ctx, topicConfig)
+	return m.loadAll(ctx)
 }
 
 // open locks a directory and reads what it says of itself. The marker of a clean shutdown goes at once:
@@ -566,7 +584,7 @@ type folderToLoad struct {
 	tp     cluster.TopicPartition
 }
 
-func (m *Manager) loadAll(ctx context.Context, topicConfig func(topic string) Config) error {
+func (m *Manager) loadAll(ctx context.Context) error {
 	var all []folderToLoad
 	for _, d := range m.liveDirs() {
 		found, err := d.folders()
@@ -581,11 +599,12 @@ func (m *Manager) loadAll(ctx context.Context, topicConfig func(topic string) Co
 		}
 		all = append(all, found...)
 	}
-	if topicConfig != nil {
-		for _, f := range all {
-			if _, ok := m.mu.overrides[f.tp.Topic]; !ok {
-				m.mu.overrides[f.tp.Topic] = topicConfig(f.tp.Topic)
-			}
+	for _, f := range all {
+		if _, ok := m.mu.overrides[f.tp.Topic]; ok {
+			continue
+		}
+		if c, own := m.ask(f.tp.Topic); own {
+			m.mu.overrides[f.tp.Topic] = c
 		}
 	}
 	p := newProgress(m.log, len(all))
