@@ -4,27 +4,18 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-)
 
-// zooKeeperAddress returns the host:port of a real ZooKeeper 3.8 that OTTLA_TEST_ZOOKEEPER names.
-func zooKeeperAddress(t *testing.T) string {
-	t.Helper()
-	addr := os.Getenv("OTTLA_TEST_ZOOKEEPER")
-	if addr == "" {
-		t.Skip("no ZooKeeper to compare with: set OTTLA_TEST_ZOOKEEPER to the host:port of a ZooKeeper 3.8")
-	}
-	return addr
-}
+	"ottla/integration/apache"
+)
 
 // TestConformance asks this server and a real ZooKeeper the same, and expects of both the same words.
 func TestConformance(t *testing.T) {
 	for server, address := range map[string]func(t *testing.T) string{
 		"ours":      func(t *testing.T) string { return start(t, Options{}).Addr() },
 		"durable":   func(t *testing.T) string { return start(t, Options{DataDir: t.TempDir()}).Addr() },
-		"ZooKeeper": zooKeeperAddress,
+		"ZooKeeper": func(t *testing.T) string { return apache.StartZooKeeper(t).Addr },
 	} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
