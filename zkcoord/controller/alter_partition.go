@@ -30,9 +30,10 @@ type proposal struct {
 // The comparison with what stands comes before that of the partition epochs: a leader whose answer was
 // lost asks again with the old epoch, and must hear that it has what it wants.
 //
-// Invariant LiveIsr: the controller refuses members that are not alive. The leader learns of deaths later
-// than the controller, and an ISR with a dead member in it holds the high watermark back until it expires
-// for lag. TestJudge breaks without any of these.
+// Invariant LiveIsr: nobody joins the ISR who is not alive. The leader learns of deaths later than the
+// controller, and an ISR with a dead member in it holds the high watermark back until it expires for lag.
+// Who is a member already is not asked: a leader that is shutting down could otherwise never take in the
+// follower that is to succeed it. TestJudge breaks without any of these.
 func judge(current cluster.LeaderAndISR, p proposal, version int16, lives map[cluster.BrokerID]int64) (next cluster.LeaderAndISR, refused *kerr.Error) {
 	switch {
 	case p.leaderEpoch > current.LeaderEpoch, p.partitionEpoch > current.PartitionEpoch:
@@ -53,7 +54,8 @@ func judge(current cluster.LeaderAndISR, p proposal, version int16, lives map[cl
 	}
 	for i, id := range p.isr {
 		epoch, alive := lives[id]
-		if alive && (p.epochs == nil || p.epochs[i] == noBrokerEpoch || p.epochs[i] == epoch) {
+		if slices.Contains(current.ISR, id) && (p.epochs == nil || p.epochs[i] == noBrokerEpoch) ||
+			alive && (p.epochs == nil || p.epochs[i] == noBrokerEpoch || p.epochs[i] == epoch) {
 			continue
 		}
 		if version >= 2 {

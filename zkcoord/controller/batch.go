@@ -190,6 +190,25 @@ func protocolNumber(protocol string) int16 {
 	return int16(slices.Index([]string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}, protocol))
 }
 
+// stopReplica is StopReplica with the bytes that Kafka reads: from version 4 on isKRaftController stands
+// before the controller's epoch, while kmsg puts it behind. Sent as kmsg has it, epoch 1 arrives as 256,
+// and the broker refuses every other request of ours from then on.
+type stopReplica struct{ *kmsg.StopReplicaRequest }
+
+// AppendTo appends the request's body.
+func (r stopReplica) AppendTo(dst []byte) []byte {
+	start := len(dst)
+	dst = r.StopReplicaRequest.AppendTo(dst)
+	if r.Version >= 4 {
+		const epochAt, kraftAt = 4, 8
+		head := dst[start:]
+		kraft := head[kraftAt]
+		copy(head[epochAt+1:], head[epochAt:kraftAt])
+		head[epochAt] = kraft
+	}
+	return dst
+}
+
 func stopReplicaRequest(s *state, from sender, brokerEpoch int64, del map[*partition]bool) kmsg.Request {
 	req := kmsg.NewPtrStopReplicaRequest()
 	req.Version = stopReplicaVersion
@@ -213,7 +232,7 @@ func stopReplicaRequest(s *state, from sender, brokerEpoch int64, del map[*parti
 		t := &req.Topics[len(req.Topics)-1]
 		t.PartitionStates = append(t.PartitionStates, ps)
 	}
-	return req
+	return stopReplica{req}
 }
 
 func int32s(ids []cluster.BrokerID) []int32 {

@@ -21,6 +21,9 @@ type Peer interface {
 const (
 	resendAfter    = 100 * time.Millisecond
 	requestTimeout = 30 * time.Second // controller.socket.timeout.ms
+	// worthATelling is after how many failures a broker's silence is reported. One that starts is often
+	// registered a moment before it listens.
+	worthATelling = 10
 )
 
 // channel carries the controller's requests to one life of one broker. It owns a goroutine until close.
@@ -124,12 +127,12 @@ func (ch *channel) deliver(req kmsg.Request) (kmsg.Response, bool) {
 			resp, err := ch.peer.RoundTrip(ctx, ch.endpoint, req)
 			cancel()
 			if err == nil {
-				if attempt > 0 {
+				if attempt >= worthATelling {
 					ch.log.Infof("%s to broker %d at %s answered after %d attempts", nameOf(req), ch.broker.ID, ch.endpoint.Address(), attempt+1)
 				}
 				return resp, true
 			}
-			if attempt == 0 && !errors.Is(err, context.Canceled) {
+			if attempt == worthATelling && !errors.Is(err, context.Canceled) {
 				ch.log.Warnf("%s to broker %d at %s, trying again every %v: %v", nameOf(req), ch.broker.ID, ch.endpoint.Address(), resendAfter, err)
 			}
 		}

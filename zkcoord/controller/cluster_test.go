@@ -102,7 +102,7 @@ func (f *fakeCluster) RoundTrip(ctx context.Context, to cluster.Endpoint, req km
 			}
 		}
 		return req.ResponseKind(), nil
-	case *kmsg.StopReplicaRequest:
+	case stopReplica:
 		resp := req.ResponseKind().(*kmsg.StopReplicaResponse)
 		for _, ts := range req.Topics {
 			for _, ps := range ts.PartitionStates {
@@ -175,7 +175,7 @@ func describe(req kmsg.Request) string {
 			live = append(live, b.ID)
 		}
 		return fmt.Sprintf("UpdateMetadata live=%v %s", live, strings.Join(parts, ", "))
-	case *kmsg.StopReplicaRequest:
+	case stopReplica:
 		for _, ts := range req.Topics {
 			for _, ps := range ts.PartitionStates {
 				add("%s-%d epoch=%d delete=%v", ts.Topic, ps.Partition, ps.LeaderEpoch, ps.Delete)

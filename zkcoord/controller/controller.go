@@ -430,8 +430,8 @@ func (c *Controller) answerOf(b cluster.Broker, req kmsg.Request) func(kmsg.Resp
 		case *kmsg.LeaderAndISRResponse:
 			later("LeaderAndIsrResponseReceived", func() error { return c.leaderAndISRAnswered(b.ID, resp) })
 		case *kmsg.StopReplicaResponse:
-			stop, _ := req.(*kmsg.StopReplicaRequest)
-			later("StopReplicaResponseReceived", func() error { return c.stopReplicaAnswered(b.ID, stop, resp) })
+			stop := req.(stopReplica)
+			later("StopReplicaResponseReceived", func() error { return c.stopReplicaAnswered(b.ID, stop.StopReplicaRequest, resp) })
 		case *kmsg.UpdateMetadataResponse:
 			if resp.ErrorCode != 0 {
 				c.log.Warnf("Broker %d answered UpdateMetadata with error %d", b.ID, resp.ErrorCode)

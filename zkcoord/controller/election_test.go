@@ -112,6 +112,8 @@ func TestJudge(t *testing.T) {
 	current := cluster.LeaderAndISR{Leader: 1, LeaderEpoch: 5, ISR: ids(1, 2), PartitionEpoch: 8, ControllerEpoch: 1}
 	recovering := current
 	recovering.ISR, recovering.Recovery = ids(1), cluster.LeaderRecovering
+	leaving := current // broker 9 is not among those who stay
+	leaving.Leader, leaving.ISR = 9, ids(9)
 	lives := map[cluster.BrokerID]int64{1: 11, 2: 22, 3: 33}
 	for name, tc := range map[string]struct {
 		current cluster.LeaderAndISR
@@ -136,6 +138,7 @@ func TestJudge(t *testing.T) {
 		"epochs unknown":               {proposal: proposal{1, 5, 8, ids(1, 3), []int64{-1, -1}, 0}, version: 3, want: ids(1, 3)},
 		"epochs of now":                {proposal: proposal{1, 5, 8, ids(1, 3), []int64{11, 33}, 0}, version: 3, want: ids(1, 3)},
 		"a member's earlier life":      {proposal: proposal{1, 5, 8, ids(1, 3), []int64{11, 32}, 0}, version: 3, refused: kerr.IneligibleReplica},
+		"a leader that is leaving":     {current: leaving, proposal: proposal{9, 5, 8, ids(9, 3), nil, 0}, version: 2, want: ids(9, 3)},
 		"recovery does not begin":      {proposal: proposal{1, 5, 8, ids(1), nil, 1}, version: 2, refused: kerr.InvalidRequest},
 		"no such recovery":             {proposal: proposal{1, 5, 8, ids(1), nil, 7}, version: 2, refused: kerr.InvalidRequest},
 		"recovery ends":                {current: recovering, proposal: proposal{1, 5, 8, ids(1, 2), nil, 0}, version: 2, want: ids(1, 2)},
