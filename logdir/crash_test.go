@@ -187,7 +187,7 @@ func checkLog(t testing.TB, l *Log) {
 		}
 		next = checkSegment(t, l, s, next, &fresh)
 	}
-	if end := l.LogEndOffset(); end != next && l.active().size.Load() > 0 {
+	if end := l.LogEndOffset(); end < next { // more is a gap, see takeGap
 		t.Fatalf("log end %d, the records end at %d", end, next)
 	}
 	if len(l.epochs.list()) > 0 && !epochsAscend(l.epochs.list()) {
