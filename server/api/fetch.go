@@ -245,6 +245,10 @@ func (f *fetch) onRead(reads []replica.FetchPartition) {
 	for i := range reads {
 		r := &f.results[f.at[i]]
 		r.read, r.code = &reads[i], code(reads[i].Err)
+		if r.code == codeNone && f.call.version < 10 && f.api.storesZstd(reads[i].TopicPartition) {
+			r.code = codeUnsupportedCompressionType
+			reads[i].Data.Release()
+		}
 	}
 	switch {
 	case f.session != nil:
@@ -263,6 +267,17 @@ func (f *fetch) onRead(reads []replica.FetchPartition) {
 		}
 	}
 	f.answer(codeNone)
+}
+
+// storesZstd reports whether a topic's records are compressed with zstd whatever producers send. Consumers
+// below version 10 are from a time before it, and are refused such a topic as a whole (KIP-110).
+func (a *API) storesZstd(tp cluster.TopicPartition) bool {
+	p, err := a.Replicas.Partition(tp)
+	if err != nil {
+		return false
+	}
+	l, ok := p.Log()
+	return ok && l.Config().CompressionType == "zstd"
 }
 
 // settle notes in the session what is answered now, and chooses the partitions to name: those with
@@ -285,8 +300,9 @@ func (f *fetch) settle() bool {
 			p.highWatermark = -1
 		}
 		if d := r.read; d != nil {
-			named = named || d.Data.Len() > 0 || d.Diverging != nil || d.PreferredReplica != cluster.NoBroker
-			if d.Data.Len() > 0 {
+			sends := r.code == codeNone && d.Data.Len() > 0
+			named = named || sends || d.Diverging != nil || d.PreferredReplica != cluster.NoBroker
+			if sends {
 				s.toEndLocked(p)
 			}
 		}
@@ -428,8 +444,10 @@ func (f *fetch) partition(w *writer, i int) {
 		n = r.read.Data.Len()
 	}
 	w.count(n)
-	if r.read != nil {
+	if n > 0 {
 		f.cuts = append(f.cuts, fetchCut{at: len(w.b), data: r.read.Data})
+	} else if r.read != nil {
+		r.read.Data.Release()
 	}
 	f.partitionTags(w, r)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/logdir"
 	"ottla/logdir/batch"
 	"ottla/server/replica"
 	"ottla/zkcoord/cluster"
@@ -118,6 +119,23 @@ func TestFetchErrors(t *testing.T) {
 	nothing.MaxWaitMillis, nothing.MinBytes = 10000, 1
 	if resp := ask[*kmsg.FetchResponse](c, nothing, 4); len(resp.Topics) != 0 {
 		t.Errorf("a fetch of nothing: %+v", resp)
+	}
+}
+
+func TestOldConsumersAreRefusedZstd(t *testing.T) {
+	r := newRig(t)
+	r.create("orders", 1)
+	c := r.dial()
+	produced(t, c, "orders", records(t, 3, 10))
+	settings := logdir.DefaultConfig()
+	settings.CompressionType = "zstd"
+	r.logs.Reconfigure("orders", settings)
+	if p := ask[*kmsg.FetchResponse](c, fetchRequest("orders", 0), 9).Topics[0].Partitions[0]; p.ErrorCode != codeUnsupportedCompressionType ||
+		p.HighWatermark != -1 || len(p.RecordBatches) > 0 {
+		t.Errorf("v9: %+v", p)
+	}
+	if p := ask[*kmsg.FetchResponse](c, fetchRequest("orders", 0), 10).Topics[0].Partitions[0]; p.ErrorCode != 0 || len(p.RecordBatches) == 0 {
+		t.Errorf("v10: %+v", p)
 	}
 }
 

@@ -66,7 +66,7 @@ func (a *API) awaitGroupCoordinator(c *call, group string, deadline time.Time) (
 		ctx, cancel := c.adminContext(0)
 		defer cancel()
 		if err := a.Topics.AutoCreate(ctx, offsetsTopic); err != nil {
-			a.Log.Warnf("group %s has no coordinator: cannot make %s: %v", group, offsetsTopic, err)
+			a.quiet.warnf(a.Log, "group %s has no coordinator: cannot make %s: %v", group, offsetsTopic, err)
 			return node{}, false
 		}
 	}

@@ -18,6 +18,7 @@ type API struct {
 	sessions *fetchSessions
 
 	producerIDs producerIDs
+	quiet       quiet
 
 	// Requests in work, with their buffers, to be used again.
 	produces sync.Pool // of *produce

@@ -64,7 +64,7 @@ func (a *API) commitToZooKeeper(c *call, req *kmsg.OffsetCommitRequest) *kmsg.Of
 			if p.Metadata != nil && len(*p.Metadata) > limit {
 				failed = codeOffsetMetadataTooLarge
 			} else if err := a.Offsets.SetConsumerOffset(c.ctx, req.Group, tp, p.Offset); err != nil {
-				a.Log.Warnf("group %s: store the offset of %s in ZooKeeper: %v", req.Group, tp, err)
+				a.quiet.warnf(a.Log, "group %s: store the offset of %s in ZooKeeper: %v", req.Group, tp, err)
 				failed = code(err)
 			}
 			topic.Partitions = append(topic.Partitions, committed(p.Partition, failed))

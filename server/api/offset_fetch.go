@@ -35,7 +35,7 @@ func (a *API) offsetInZooKeeper(c *call, group string, tp cluster.TopicPartition
 	offset, found, err := a.Offsets.ConsumerOffset(c.ctx, group, tp)
 	switch {
 	case err != nil:
-		a.Log.Warnf("group %s: read the offset of %s from ZooKeeper: %v", group, tp, err)
+		a.quiet.warnf(a.Log, "group %s: read the offset of %s from ZooKeeper: %v", group, tp, err)
 		out.ErrorCode = code(err)
 	case found:
 		out.ErrorCode, out.Offset = codeNone, offset

@@ -53,6 +53,8 @@ type Replicas interface {
 	EpochEndOffset(tp cluster.TopicPartition, currentLeaderEpoch, epoch int32) (foundEpoch int32, end int64, err error)
 	// DeleteRecords calls done once, when all live replicas have deleted or the time is over.
 	DeleteRecords(timeout time.Duration, deletions []replica.RecordDeletion, done func([]replica.RecordDeletion))
+	// Partition finds a partition that this broker hosts.
+	Partition(tp cluster.TopicPartition) (*replica.Partition, error)
 	DescribeProducers(tp cluster.TopicPartition) ([]logdir.ProducerState, error)
 	// The controller's requests. onLeadership is called before LeaderAndISR returns.
 	LeaderAndISR(req *kmsg.LeaderAndISRRequest, onLeadership func(leads, follows []replica.Leadership)) *kmsg.LeaderAndISRResponse

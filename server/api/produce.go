@@ -223,7 +223,7 @@ func (p *produce) end(entries []replica.AppendEntry) {
 		p.call.silence()
 		return
 	}
-	p.api.Log.Infof("Closing connection due to error during produce request with correlation id %d from client id %s with ack=0: %s",
+	p.api.quiet.warnf(p.api.Log, "Closing connection due to error during produce request with correlation id %d from client id %s with ack=0: %s",
 		p.call.frame.CorrelationID, p.call.clientID(), strings.Join(failures, ", "))
 	p.call.refuse(nil)
 }

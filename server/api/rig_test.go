@@ -31,6 +31,7 @@ import (
 type rig struct {
 	t          testing.TB
 	api        *API
+	logs       *logdir.Manager
 	groups     *fakeGroups
 	controller *fakeController
 	zk         *fakeTopics
@@ -57,6 +58,7 @@ func newRig(t testing.TB, properties ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.logs = logs
 	cache, timer := metadata.New(), purgatory.NewTimer()
 	replicas := replica.New(replica.Options{ID: 1, Logs: logs, Metadata: cache, Timer: timer, Log: log})
 	live := config.NewLive(settings)
