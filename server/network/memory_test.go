@@ -239,3 +239,67 @@ func TestSnapshot(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerWaitsForAtMostOneSlowRequestBehindIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := startInMemory(t, Options{}, handlerFunc(func(r *Request) {
+			time.Sleep(10 * time.Millisecond) // an append on a slow disk
+			r.Answer(Answer{})
+		}))
+		defer s.Close()
+		c := l.dial(t)
+		c.send(frame(0, 0, 0, ""), frame(0, 0, 1, ""), frame(0, 0, 2, ""), frame(0, 0, 3, ""))
+		begin := time.Now()
+		for i := range int32(4) {
+			c.expect(i, "")
+			if took, most := time.Since(begin), time.Duration(i+2)*10*time.Millisecond; took > most {
+				t.Errorf("answer %d came after %v, want at most %v", i, took, most)
+			}
+		}
+	})
+}
+
+func TestTheListenerOfTheBrokersIsNeverLockedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listeners := map[string]*memoryListener{"CLIENTS": newMemoryListener(), "BROKERS": newMemoryListener()}
+		s, err := Listen(Options{
+			Listeners: []Listener{{Name: "CLIENTS", Port: 1}, {Name: "BROKERS", Port: 2}}, ProtectedListener: "BROKERS",
+			Listen: func(_, address string) (net.Listener, error) {
+				return listeners[map[string]string{":1": "CLIENTS", ":2": "BROKERS"}[address]], nil
+			},
+			Limits: Limits{MaxConnections: 2},
+		}, handlerFunc(echo))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.Start()
+		silent := listeners["CLIENTS"].dial(t)
+		time.Sleep(time.Second)
+		busy := listeners["CLIENTS"].dial(t)
+		time.Sleep(time.Second)
+		broker := listeners["BROKERS"].dial(t)
+		silent.expectEnd()
+		for _, c := range []client{busy, broker} {
+			c.send(frame(3, 0, 1, "x"))
+			c.expect(1, "x")
+		}
+	})
+}
+
+func TestStopAcceptingLeavesConnectionsAlone(t *testing.T) {
+	s := start(t, Options{}, handlerFunc(echo))
+	c := dial(t, s)
+	c.send(frame(3, 0, 1, "x"))
+	c.expect(1, "x")
+	s.StopAccepting()
+	if nc, err := net.Dial("tcp", s.Addrs()["PLAINTEXT"].String()); err == nil {
+		nc.Close()
+		t.Error("a connection was made after StopAccepting")
+	}
+	c.send(frame(3, 0, 2, "y"))
+	c.expect(2, "y")
+	s.Close()
+	s.Close()
+	c.expectEnd()
+}

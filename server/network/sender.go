@@ -53,12 +53,12 @@ func (s *sender) gathered() int {
 
 // answer sends or gathers one answer. When it returns, nothing refers to the answer any more.
 func (s *sender) answer(correlationID int32, a *Answer) error {
-	var start [8]byte
-	binary.BigEndian.PutUint32(start[:], uint32(4+a.size()))
-	binary.BigEndian.PutUint32(start[4:], uint32(correlationID))
-	if err := s.bytes(start[:]); err != nil {
+	start, err := s.room(sizeLength + 4)
+	if err != nil {
 		return err
 	}
+	binary.BigEndian.PutUint32(start, uint32(4+a.size()))
+	binary.BigEndian.PutUint32(start[sizeLength:], uint32(correlationID))
 	if err := s.bytes(a.Head); err != nil {
 		return err
 	}

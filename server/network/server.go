@@ -12,7 +12,7 @@ import (
 )
 
 // Server owns the listeners and their connections. Its goroutines, one for each listener, one or two for each
-// connection and the sweeper, end at Close.
+// connection and the sweeper, end at Close. Lock order: Server.mu, then conn.mu.
 type Server struct {
 	options   Options
 	handler   Handler
