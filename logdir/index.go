@@ -355,13 +355,6 @@ func (x *index[E]) reset() error {
 	return nil
 }
 
-func (x *index[E]) sync() error {
-	if err := x.flush(); err != nil {
-		return err
-	}
-	return syncFile(x.file)
-}
-
 func syncFile(lf *lazyFile) error {
 	f, err := lf.acquire()
 	if err != nil {

@@ -108,16 +108,6 @@ func (e *leaderEpochs) end(epoch int32, logEnd int64) (found int32, endOffset in
 	return l[i-1].epoch, l[i].start
 }
 
-// at is the epoch of the record at offset.
-func (e *leaderEpochs) at(offset int64) (int32, bool) {
-	l := e.list()
-	i := sort.Search(len(l), func(i int) bool { return l[i].start > offset })
-	if i == 0 {
-		return 0, false
-	}
-	return l[i-1].epoch, true
-}
-
 func encodeEpochs(l []epochEntry) []byte {
 	b := fmt.Appendf(nil, "0\n%d\n", len(l))
 	for _, e := range l {

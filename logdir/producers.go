@@ -142,8 +142,6 @@ type producers struct {
 // reset forgets everything and goes on from an offset.
 func (s *producers) reset(end int64) { *s = producers{end: end} }
 
-func (s *producers) get(id int64) *producer { return s.byID[id] }
-
 // check holds a batch that a leader appends against what is known. dup is the batch it repeats.
 func (s *producers) check(h *batch.Header, m batch.Marker, isMarker bool, o Origin) (dup batchMark, isDup bool, err error) {
 	p := s.byID[h.ProducerID]

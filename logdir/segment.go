@@ -251,11 +251,6 @@ func (s *segment) seal(preallocated bool) error {
 // settle frees what only an active segment needs in memory.
 func (s *segment) settle() error { return errors.Join(s.offsets.settle(), s.times.settle()) }
 
-// sync makes records and indexes durable.
-func (s *segment) sync() error {
-	return errors.Join(syncFile(s.log), s.offsets.sync(), s.times.sync(), s.txns.sync())
-}
-
 func (s *segment) files() []*lazyFile {
 	return []*lazyFile{s.log, s.offsets.file, s.times.file, s.txns.file}
 }
