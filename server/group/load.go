@@ -79,7 +79,7 @@ func (c *Coordinator) publish(id int32, p *partition, l *loader, begin time.Time
 		g.turn(g.wakeLocked)
 	}
 	took := time.Since(begin)
-	c.metrics.loaded(took)
+	c.metrics.loads.add(took)
 	c.log.Infof("__consumer_offsets-%d: %d groups and %d offsets loaded in %v", id, len(loaded), len(l.offsets), took.Round(time.Millisecond))
 }
 

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,7 @@ type metrics struct {
 	collectors []prometheus.Collector
 
 	commits, expirations, deletions, rebalances prometheus.Counter
-	loadMax                                     prometheus.Gauge
+	loads                                       *loadTimes
 }
 
 const (
@@ -26,9 +27,9 @@ func newMetrics(c *Coordinator, registry prometheus.Registerer) *metrics {
 		expirations: counter("offset_expiration_count", "Offsets removed because their time was over."),
 		deletions:   counter("offset_deletion_count", "Offsets removed by OffsetDelete."),
 		rebalances:  counter("group_completed_rebalance_count", "Assignments handed in by leaders."),
-		loadMax:     prometheus.NewGauge(prometheus.GaugeOpts{Name: coordinatorMetrics + "partition_load_time_last", Help: "How long the last load of a partition took, in milliseconds."}),
+		loads:       &loadTimes{},
 	}
-	m.collectors = []prometheus.Collector{m.commits, m.expirations, m.deletions, m.rebalances, m.loadMax, &census{c}}
+	m.collectors = []prometheus.Collector{m.commits, m.expirations, m.deletions, m.rebalances, m.loads, &census{c}}
 	if registry != nil {
 		for _, collector := range m.collectors {
 			// A second coordinator on one registry, as tests may have, goes without metrics.
@@ -42,7 +43,37 @@ func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: coordinatorMetrics + name, Help: help})
 }
 
-func (m *metrics) loaded(took time.Duration) { m.loadMax.Set(float64(took.Milliseconds())) }
+// loadTimes are the average and the longest time it took to load a partition.
+type loadTimes struct {
+	mu struct {
+		sync.Mutex
+		count        int
+		sum, longest time.Duration
+	}
+}
+
+func (l *loadTimes) add(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.count++
+	l.mu.sum += took
+	l.mu.longest = max(l.mu.longest, took)
+}
+
+// Describe is part of prometheus.Collector.
+func (l *loadTimes) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(l, ch) }
+
+// Collect is part of prometheus.Collector.
+func (l *loadTimes) Collect(ch chan<- prometheus.Metric) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sendGauge(ch, coordinatorMetrics+"partition_load_time_avg", "How long it takes to load a partition, in milliseconds.", float64(l.mu.sum.Milliseconds())/float64(max(1, l.mu.count)))
+	sendGauge(ch, coordinatorMetrics+"partition_load_time_max", "The longest load of a partition, in milliseconds.", float64(l.mu.longest.Milliseconds()))
+}
+
+func sendGauge(ch chan<- prometheus.Metric, name, help string, value float64) {
+	ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value)
+}
 
 func (m *metrics) unregister() {
 	if m.registry == nil {
@@ -70,9 +101,7 @@ func (k *census) Collect(ch chan<- prometheus.Metric) {
 		offsets += len(g.mu.offsets.committed)
 		g.mu.Unlock()
 	}
-	gauge := func(name, help string, value int) {
-		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(managerMetrics+name, help, nil, nil), prometheus.GaugeValue, float64(value))
-	}
+	gauge := func(name, help string, value int) { sendGauge(ch, managerMetrics+name, help, float64(value)) }
 	gauge("numgroups", "Groups this broker coordinates.", len(groups))
 	gauge("numoffsets", "Committed offsets of these groups.", offsets)
 	gauge("numgroupsempty", "Groups in state Empty.", byState[empty])
