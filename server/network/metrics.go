@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -17,6 +18,7 @@ type metrics struct {
 	requests    *prometheus.CounterVec
 	responses   *prometheus.CounterVec
 	queuedBytes prometheus.GaugeFunc
+	apis        *requestMetrics
 }
 
 // listenerMetrics are the metrics of one listener.
@@ -26,6 +28,7 @@ type listenerMetrics struct {
 	expired             prometheus.Counter
 	bytesIn, bytesOut   prometheus.Counter
 	requests, responses prometheus.Counter
+	apis                *requestMetrics // of all listeners together
 }
 
 func newMetrics(s *Server) *metrics {
@@ -46,6 +49,7 @@ func newMetrics(s *Server) *metrics {
 		queuedBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "kafka_network_socketserver_memorypoolused", Help: "Bytes of requests in work, if queued.max.request.bytes is set.",
 		}, func() float64 { return float64(s.budget.used.Load()) }),
+		apis: newRequestMetrics(s.options.APIName),
 	}
 }
 
@@ -59,11 +63,12 @@ func (m *metrics) listener(name string) *listenerMetrics {
 		bytesOut:    m.bytesOut.WithLabelValues(name),
 		requests:    m.requests.WithLabelValues(name),
 		responses:   m.responses.WithLabelValues(name),
+		apis:        m.apis,
 	}
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.connections, m.created, m.closed, m.expired, m.bytesIn, m.bytesOut, m.requests, m.responses, m.queuedBytes}
+	return []prometheus.Collector{m.connections, m.created, m.closed, m.expired, m.bytesIn, m.bytesOut, m.requests, m.responses, m.queuedBytes, m.apis}
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {
@@ -101,4 +106,7 @@ func (l *listenerMetrics) received(n int) {
 	l.bytesIn.Add(float64(n))
 }
 
-func (l *listenerMetrics) answered(*Request) { l.responses.Inc() }
+func (l *listenerMetrics) answered(r *Request) {
+	l.responses.Inc()
+	l.apis.observe(r.APIKey, r.APIVersion, time.Since(r.Received))
+}
