@@ -1,0 +1,54 @@
+package logdir
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"ottla/logdir/disk"
+	"ottla/zkcoord/cluster"
+)
+
+// Options of a Manager. Names in comments are Kafka's broker settings. Periods that are not positive
+// mean never.
+type Options struct {
+	Dirs      []string // log.dirs
+	FS        disk.FS  // nil is the real one
+	BrokerID  cluster.BrokerID
+	ClusterID string
+	// Defaults are the settings of topics that Open's topicConfig, or nil, has nothing for.
+	Defaults Config
+	// RecoveryThreads is how many logs are loaded at once; zero means one for each core.
+	RecoveryThreads                 int
+	RetentionCheckInterval          time.Duration // log.retention.check.interval.ms
+	RecoveryPointCheckpointInterval time.Duration // log.flush.offset.checkpoint.interval.ms
+	LogStartCheckpointInterval      time.Duration // log.flush.start.offset.checkpoint.interval.ms
+	ProducerIDExpiration            time.Duration // producer.id.expiration.ms; zero is a day
+	// MaxOpenFiles is how many files of segments are kept open at once; zero is 4096.
+	MaxOpenFiles int
+	Log          logrus.FieldLogger
+	Metrics      prometheus.Registerer // may be nil
+	// OnDirFailure hears, once for each, of directories that have failed. It is called on a goroutine
+	// of the Manager, with no lock held.
+	OnDirFailure func(dir string, err error)
+}
+
+func (o *Options) fill() {
+	if o.FS == nil {
+		o.FS = disk.OS()
+	}
+	if o.RecoveryThreads <= 0 {
+		o.RecoveryThreads = runtime.NumCPU()
+	}
+	if o.ProducerIDExpiration <= 0 {
+		o.ProducerIDExpiration = 24 * time.Hour
+	}
+	if o.MaxOpenFiles <= 0 {
+		o.MaxOpenFiles = 4096
+	}
+	if o.Defaults == (Config{}) {
+		o.Defaults = DefaultConfig()
+	}
+}
