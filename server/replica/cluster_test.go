@@ -24,7 +24,7 @@ import (
 // consumer could have seen.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
 	acked, reigns := 0, 0
-	for seed := range uint64(12) {
+	for seed := range uint64(24) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newPlay(t, seed)
@@ -70,18 +70,22 @@ func (c *play) step() {
 	switch n := c.rnd.IntN(100); {
 	case n < 35:
 		c.copy(id)
-	case n < 55:
+	case n < 52:
 		c.produce(id)
-	case n < 75:
+	case n < 72:
 		c.deliver(id)
-	case n < 90:
-		c.alterPartition(id, c.rnd.IntN(4) == 0)
-	case n < 93:
+	case n < 84:
+		if lost := c.rnd.IntN(3) == 0; c.alterPartition(id, lost) && lost {
+			c.elect() // the leader does not know yet who may be elected now
+		}
+	case n < 92:
 		if p, ok := c.brokers[id].m.hosted(orders); ok {
 			p.shrinkISR(time.Now().Add(time.Hour))
 		}
-	case n < 95:
+	case n < 94:
 		c.elect()
+	case n < 96:
+		time.Sleep(40 * time.Second) // nobody counts as caught up by the clock any more
 	default:
 		time.Sleep(time.Second) // wishes are repeated
 	}
@@ -190,9 +194,12 @@ func (c *play) keep(p *Partition, epoch int32, got FetchPartition) {
 	}
 }
 
-// elect makes some member of the ISR the leader of the next epoch.
+// elect makes some member of the ISR the leader of the next epoch, most often the one that joined last.
 func (c *play) elect() {
-	c.truth.Leader = c.truth.ISR[c.rnd.IntN(len(c.truth.ISR))]
+	c.truth.Leader = c.truth.ISR[len(c.truth.ISR)-1]
+	if c.rnd.IntN(3) == 0 {
+		c.truth.Leader = c.truth.ISR[c.rnd.IntN(len(c.truth.ISR))]
+	}
 	c.truth.LeaderEpoch++
 	c.truth.PartitionEpoch++
 	c.announce()
@@ -220,11 +227,11 @@ func (c *play) deliver(id int) {
 	}
 }
 
-// alterPartition is the controller at work on a broker's oldest wish. Its answer may be lost.
-func (c *play) alterPartition(id int, lost bool) {
+// alterPartition is the controller at work on a broker's oldest wish, and reports whether it grants it. Its answer may be lost.
+func (c *play) alterPartition(id int, lost bool) (granted bool) {
 	w, ok := c.brokers[id].isr.take()
 	if !ok {
-		return
+		return false
 	}
 	code := int16(0)
 	switch {
@@ -239,10 +246,12 @@ func (c *play) alterPartition(id int, lost bool) {
 		c.truth.ISR = w.want.ISR
 		c.truth.PartitionEpoch++
 	}
+	granted = code == 0
 	if lost {
 		code = -1
 	}
 	w.answer(c.truth, code)
+	return granted
 }
 
 // settle lets everything arrive.
