@@ -435,7 +435,7 @@ func TestFetchAllocations(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	per := float64(after.Mallocs-before.Mallocs) / rounds
 	t.Logf("%.1f allocations a fetch of six partitions, %d bytes", per, (after.TotalAlloc-before.TotalAlloc)/rounds)
-	if per > 70 {
+	if per > 100 { // the race detector empties pools
 		t.Errorf("%.1f allocations a fetch of six partitions", per)
 	}
 }
