@@ -365,8 +365,11 @@ func TestRacers(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if p.Pending() != 0 {
-		t.Errorf("%d pending", p.Pending())
+	for k := range keys {
+		p.Check(fmt.Sprint(k))
+	}
+	if p.Pending() != 0 || p.Watched() != 0 || p.finished.Load() != 0 {
+		t.Errorf("%d pending, %d watched, %d finished at the end", p.Pending(), p.Watched(), p.finished.Load())
 	}
 }
 

@@ -63,7 +63,10 @@ func (t *Timer) Add(e *Entry, delay time.Duration) {
 		t.mu.pending--
 	}
 	e.due = due
-	t.catchUpLocked(int64(now / tick))
+	// The wheels may have stood still for an hour: they catch up first, or an hour's overflow wheels would be needed for a
+	// delay of a millisecond. A bucket that should have been taken by now may thereby get entries of its next round; they are
+	// taken early with the others and added anew.
+	t.mu.wheel.advance(int64(now / tick))
 	t.mu.pending++
 	earliest := e.due
 	if t.mu.wheel.add(e, &t.mu.queue) {
@@ -160,7 +163,7 @@ func (t *Timer) turnLocked(now int64) (more bool) {
 	for range demotionsAtOnce {
 		if t.mu.demoting.empty() {
 			if !t.takeBucketLocked(now) {
-				t.catchUpLocked(now)
+				t.mu.wheel.advance(now)
 				return false
 			}
 			continue
@@ -183,16 +186,6 @@ func (t *Timer) takeBucketLocked(now int64) bool {
 	t.mu.wheel.advance(begins)
 	b.moveTo(&t.mu.demoting)
 	return true
-}
-
-// catchUpLocked moves the wheels' time forward while they stand still, so that an entry added after an idle
-// hour needs no overflow wheel for a delay of a millisecond. It stops at the first bucket of the queue: past
-// it, that bucket's place in the ring would be given to the next round.
-func (t *Timer) catchUpLocked(now int64) {
-	if next, ok := t.mu.queue.next(); ok && next < now {
-		now = next
-	}
-	t.mu.wheel.advance(now)
 }
 
 // sleep waits for the tick, for an earlier bucket, or for Close.

@@ -125,6 +125,45 @@ func modelRun(t *testing.T, rnd *rand.Rand) {
 	}
 }
 
+// TestASlowTaskMakesOthersLateNeverEarly adds entries while the goroutine is held up and buckets wait to be taken.
+func TestASlowTaskMakesOthersLateNeverEarly(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 9))
+			timer := New()
+			defer timer.Close()
+			var fired atomic.Int64
+			const count = 2000
+			for i := range count {
+				delay := time.Duration(rnd.Int64N(int64(90 * time.Second)))
+				if i%3 == 0 {
+					delay %= 500 * time.Millisecond
+				}
+				due, hold := time.Now().Add(delay), time.Duration(0)
+				if i%20 == 0 {
+					hold = time.Duration(rnd.IntN(700)) * time.Millisecond
+				}
+				e := new(Entry)
+				e.Init(func() {
+					if time.Now().Before(due) {
+						t.Errorf("%v early", time.Until(due))
+					}
+					fired.Add(1)
+					time.Sleep(hold)
+				})
+				timer.Add(e, delay)
+				if i%10 == 0 {
+					time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond)
+				}
+			}
+			time.Sleep(5 * time.Minute)
+			if fired.Load() != count {
+				t.Errorf("%d fired of %d", fired.Load(), count)
+			}
+		})
+	}
+}
+
 func TestATaskMayAddItsEntryAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timer := New()

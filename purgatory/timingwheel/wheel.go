@@ -35,8 +35,8 @@ func (w *wheel) add(e *Entry, queue *bucketQueue) bool {
 		}
 		w = w.overflow
 	}
-	// On an overflow wheel the entry lies at least one bucket ahead: the wheel below reaches the end of the
-	// bucket that contains now. So no bucket ever gets an entry for the round that is just being taken.
+	// On an overflow wheel the entry lies at least one bucket ahead, since the wheel below reaches to the end of the bucket
+	// that contains now.
 	nth := e.due / w.tick
 	b := &w.ring[nth%ringSize]
 	b.push(e)
