@@ -307,6 +307,9 @@ func TestDeletionWaitsForABroker(t *testing.T) {
 	check(t, one.zk.RequestDeletion(t.Context(), "t"))
 	f.awaitState(one.zk, tp("t", 0), "leader=-1/2 isr=[1] controller=1")
 	f.eventually("broker 1 has deleted", func() bool { return len(f.sentTo(1, "StopReplica")) >= 2 })
+	if snap, ok := one.Snapshot(t.Context()); !ok || len(snap.Deletions) != 1 || snap.Deletions[0].For != "broker 2 is away, or its disk failed" {
+		t.Errorf("snapshot: %+v, %v", snap, ok)
+	}
 	if asked, err := one.zk.Deletions(t.Context()); err != nil || len(asked) != 1 {
 		t.Errorf("waiting deletions: %v, %v", asked, err)
 	}
@@ -426,6 +429,9 @@ func TestReassignment(t *testing.T) {
 	}
 	if list() != 1 {
 		t.Error("the reassignment is not listed")
+	}
+	if snap, ok := one.Snapshot(ctx); !ok || len(snap.Reassignments) != 1 || snap.Reassignments[0].For != "replicas [3] to be in sync" {
+		t.Errorf("snapshot: %+v, %v", snap, ok)
 	}
 	f.eventually("3 is told as new", func() bool {
 		return reflect.DeepEqual(f.sentTo(3, "LeaderAndIsr"), []string{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -74,6 +75,7 @@ func (c *Controller) beginReassignment(p *partition, next zkcoord.ReplicaAssignm
 // continueReassignment goes on from whatever stage a reassignment has reached.
 func (c *Controller) continueReassignment(p *partition) error {
 	if p.assignment.Reassigning() && !caughtUp(p) {
+		p.movingSince = time.Now()
 		if err := c.bumpEpoch(p); err != nil {
 			return err
 		}

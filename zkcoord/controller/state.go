@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"ottla/zkcoord"
 	"ottla/zkcoord/cluster"
@@ -48,6 +49,8 @@ type partition struct {
 	// garbled is why the state znode could not be read. The partition is then left alone: writing over
 	// what nobody understands could lose the only record of who was in sync.
 	garbled error
+	// movingSince is when this controller began, or went on with, the reassignment under way.
+	movingSince time.Time
 }
 
 // topic is what the controller knows of one topic.

@@ -1,0 +1,165 @@
+package controller
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/zkcoord"
+	"ottla/zkcoord/cluster"
+)
+
+// TestStories plays the scripts of testdata: deeds above the line, below it what ZooKeeper then has.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	check(t, err)
+	if len(files) == 0 {
+		t.Fatal("no stories")
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			check(t, err)
+			s := &story{fakeCluster: newFakeCluster(t), brokers: make(map[cluster.BrokerID]*fakeBroker)}
+			s.observer = s.client(10 * time.Second)
+			for _, scene := range strings.Split(string(text), "\n\n") {
+				s.play(scene)
+			}
+		})
+	}
+}
+
+type story struct {
+	*fakeCluster
+	brokers  map[cluster.BrokerID]*fakeBroker
+	observer *zkcoord.Client
+}
+
+func (s *story) play(scene string) {
+	s.t.Helper()
+	deeds, want, _ := strings.Cut(scene, "----\n")
+	for deed := range strings.Lines(deeds) {
+		if words := strings.Fields(deed); len(words) > 0 && words[0] != "#" {
+			s.do(words[0], words[1:])
+		}
+	}
+	want = strings.TrimSpace(want)
+	got := ""
+	deadline := time.Now().Add(10 * time.Second)
+	s.eventually("a scene's end", func() bool { got = s.states(); return got == want || time.Now().After(deadline) })
+	if got != want {
+		s.t.Errorf("after %s\n got %s\nwant %s", deeds, got, want)
+	}
+}
+
+func (s *story) do(deed string, args []string) {
+	s.t.Helper()
+	switch deed {
+	case "start":
+		for _, arg := range args {
+			id := number(arg)
+			s.brokers[id] = s.start(id)
+			s.controller() // so that the first is the controller
+		}
+		s.settle()
+	case "die":
+		id := number(args[0])
+		s.brokers[id].die()
+		delete(s.brokers, id)
+		s.settle()
+	case "create":
+		check(s.t, s.observer.CreateTopic(s.t.Context(), args[0], [][]cluster.BrokerID{numbers(args[1])}, nil, zkcoord.NewTopicID()))
+		s.controller().WaitForBroadcast(s.t.Context(), []string{args[0]})
+	case "alter-isr":
+		p := partitionNamed(s.t, args[0])
+		states, err := s.observer.States(s.t.Context(), []cluster.TopicPartition{p})
+		check(s.t, err)
+		state := states[p]
+		leader := s.brokers[state.Leader]
+		req := alterPartition(leader, p, s.topicID(leader, p.Topic), state.LeaderEpoch, state.PartitionEpoch, int32s(numbers(args[1]))...)
+		if resp := call(s.t, s.controller().AlterPartition, req); resp.ErrorCode != 0 || resp.Topics[0].Partitions[0].ErrorCode != 0 {
+			s.t.Errorf("%s %v: %+v", deed, args, resp)
+		}
+	case "elect":
+		p := partitionNamed(s.t, args[0])
+		req := kmsg.NewPtrElectLeadersRequest()
+		req.Version, req.Topics = 2, []kmsg.ElectLeadersRequestTopic{{Topic: p.Topic, Partitions: []int32{p.Partition}}}
+		call(s.t, s.controller().ElectLeaders, req)
+	case "shutdown":
+		b := s.brokers[number(args[0])]
+		req := kmsg.NewPtrControlledShutdownRequest()
+		req.Version, req.BrokerID, req.BrokerEpoch = 3, int32(b.id), b.brokerEpoch()
+		if resp := call(s.t, s.controller().ControlledShutdown, req); resp.ErrorCode != 0 {
+			s.t.Errorf("%s %v: %+v", deed, args, resp)
+		}
+	default:
+		s.t.Fatalf("no such deed: %s", deed)
+	}
+}
+
+func (s *story) controller() *fakeBroker {
+	s.t.Helper()
+	return s.awaitActive(slices.Collect(maps.Values(s.brokers))...)
+}
+
+// settle waits until the controller has told everybody which brokers are alive.
+func (s *story) settle() {
+	s.t.Helper()
+	live := make([]int32, 0, len(s.brokers))
+	for id := range s.brokers {
+		live = append(live, int32(id))
+	}
+	slices.Sort(live)
+	want := fmt.Sprintf("UpdateMetadata live=%v ", live)
+	s.eventually("everybody knows "+want, func() bool {
+		for id := range s.brokers {
+			lines := s.sentTo(id, "UpdateMetadata")
+			if len(lines) == 0 || !strings.HasPrefix(lines[len(lines)-1], want) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// states is what ZooKeeper has of all partitions.
+func (s *story) states() string {
+	topics, err := s.observer.Topics(s.t.Context())
+	check(s.t, err)
+	var lines []string
+	for _, topic := range topics {
+		lines = append(lines, topic+"-0 "+s.state(s.observer, tp(topic, 0)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func number(text string) cluster.BrokerID {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(err)
+	}
+	return cluster.BrokerID(n)
+}
+
+func numbers(text string) []cluster.BrokerID {
+	var ids []cluster.BrokerID
+	for _, n := range strings.Split(text, ",") {
+		ids = append(ids, number(n))
+	}
+	return ids
+}
+
+func partitionNamed(t testing.TB, text string) cluster.TopicPartition {
+	t.Helper()
+	p, err := cluster.ParseTopicPartition(text)
+	check(t, err)
+	return p
+}
