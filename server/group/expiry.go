@@ -8,7 +8,7 @@ import (
 
 // expireRegularly runs until Close.
 func (c *Coordinator) expireRegularly() {
-	tick := time.NewTicker(c.config.RetentionCheckInterval)
+	tick := time.NewTicker(max(time.Millisecond, c.config.RetentionCheckInterval))
 	defer tick.Stop()
 	for {
 		select {

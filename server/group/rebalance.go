@@ -1,6 +1,7 @@
 package group
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -69,15 +70,15 @@ func (g *Group) completeJoinLocked() {
 }
 
 func (g *Group) removeAbsentLocked() {
-	var absent []*member
-	for _, m := range g.mu.order {
+	var ids []string
+	for _, m := range slices.Clone(g.mu.order) {
 		if m.join == nil && m.instanceID == nil {
-			absent = append(absent, m)
+			ids = append(ids, m.id)
+			g.removeMemberLocked(m)
 		}
 	}
-	for _, m := range absent {
-		g.log().Infof("member %s did not join again in time: removed", m.id)
-		g.removeMemberLocked(m)
+	if len(ids) > 0 {
+		g.log().Infof("members %v did not join again in time: removed", ids)
 	}
 }
 

@@ -85,6 +85,43 @@ func TestTheFormerLifeOfAStaticMemberIsFencedWhileItWaits(t *testing.T) {
 	})
 }
 
+// TestTwoLivesAtOnce lets a third life of a static member come while the second is on its way into the log: the second's
+// record must not answer the third.
+func TestTwoLivesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c := single(t, m, func(config *Config) { config.InitialRebalanceDelay = 0 })
+		c.Elect(0, 1)
+		synctest.Wait()
+		instance := "i"
+		first := <-joinOld(c, "a", &instance)
+		sync := syncAs(c, first.MemberID, 1)
+		<-sync
+		m.hold()
+		second, third := joinOld(c, "a", &instance), joinOld(c, "a", &instance)
+		synctest.Wait()
+		if r := <-second; r.ErrorCode != kerr.FencedInstanceID.Code {
+			t.Errorf("the second life: %s", codeName(r.ErrorCode))
+		}
+		if len(third) != 0 {
+			t.Fatal("the third was answered before it was stored")
+		}
+		m.mu.Lock()
+		write := m.mu.queue[0] // the second life's record
+		m.mu.queue = m.mu.queue[1:]
+		m.mu.Unlock()
+		write()
+		synctest.Wait()
+		if len(third) != 0 {
+			t.Fatal("the third was answered by the second's record")
+		}
+		m.release()
+		if r := <-third; r.ErrorCode != 0 || r.Generation != 1 {
+			t.Errorf("the third life: %+v", r)
+		}
+	})
+}
+
 // blocking is a Storage whose first Append takes its time.
 type blocking struct {
 	*memory

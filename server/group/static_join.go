@@ -23,7 +23,7 @@ func (j *joining) replaceLocked(m *member, id string) {
 			g.maybeRebalanceLocked(fmt.Sprintf("static member %s changes the protocol, client's reason: %s", id, j.reason))
 			return
 		}
-		g.storeLocked(g.assignmentsLocked(), func(code int16) { j.replacedLocked(m, before, code) })
+		g.storeLocked(g.assignmentsLocked(), func(code int16) { j.replacedLocked(m, id, before, code) })
 	case completingRebalance:
 		// The leader may be computing an assignment for the former id, with nothing in it for the new one.
 		g.maybeRebalanceLocked(fmt.Sprintf("static member %s was replaced, client's reason: %s", id, j.reason))
@@ -53,9 +53,9 @@ func (g *Group) renameLocked(m *member, id string) {
 }
 
 // replacedLocked answers the new life once its id is stored, or takes the change back.
-func (j *joining) replacedLocked(m *member, before former, code int16) {
+func (j *joining) replacedLocked(m *member, id string, before former, code int16) {
 	g := j.g
-	if g.mu.members[m.id] != m || m.join == nil {
+	if g.mu.members[id] != m || m.join == nil {
 		return // removed or replaced again meanwhile: it was answered then
 	}
 	if code != 0 {
