@@ -190,7 +190,7 @@ func checkLog(t testing.TB, l *Log) {
 	if end := l.LogEndOffset(); end < next { // more is a gap, see takeGap
 		t.Fatalf("log end %d, the records end at %d", end, next)
 	}
-	if len(l.epochs.list()) > 0 && !epochsAscend(l.epochs.list()) {
+	if !epochsAscend(l.epochs.list()) {
 		t.Fatalf("epochs %v", l.epochs.list())
 	}
 	if l.list()[0].base == 0 { // else some may be known from records that are deleted
@@ -199,8 +199,8 @@ func checkLog(t testing.TB, l *Log) {
 }
 
 func epochsAscend(list []epochEntry) bool {
-	for i := range list[1:] {
-		if list[i].epoch >= list[i+1].epoch || list[i].start > list[i+1].start {
+	for i := 1; i < len(list); i++ {
+		if list[i-1].epoch >= list[i].epoch || list[i-1].start > list[i].start {
 			return false
 		}
 	}
