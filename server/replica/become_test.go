@@ -2,7 +2,10 @@ package replica
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +15,7 @@ import (
 
 	"ottla/logdir"
 	"ottla/logdir/batch"
+	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
 )
 
@@ -267,24 +271,71 @@ func TestStopReplica(t *testing.T) {
 }
 
 func TestAFailedDirectory(t *testing.T) {
-	r := newRig(t)
-	r.lead(0, 1, 2)
-	waiting := r.produce(1, acksAll, time.Minute)
-	r.m.DirFailed(r.logs.LiveDirs()[0])
-	if e := <-waiting; !errors.Is(e.Err, ErrStorage) {
-		t.Errorf("the producer that waited: %v", e.Err)
+	synctest.Test(t, func(t *testing.T) {
+		fsys := disk.NewCrashing()
+		r := openRig(t, fsys, "/a,/b")
+		for partition := range int32(2) { // one in each directory
+			s := state(1, 0, 0, ids(1, 2), ids(1, 2))
+			s.Partition = partition
+			if code := r.decide(s); code != 0 {
+				t.Fatal(code)
+			}
+		}
+		p, _ := r.m.Partition(orders)
+		l, _ := p.Log()
+		waiting := r.produce(1, acksAll, time.Minute)
+		fsys.Fail(func(_ disk.Op, name string) error {
+			if strings.HasPrefix(name, l.Dir()) {
+				return &fs.PathError{Op: "write", Path: name, Err: syscall.EIO}
+			}
+			return nil
+		})
+		if e := <-r.produce(1, 1, time.Second); !errors.Is(e.Err, ErrStorage) {
+			t.Errorf("the producer that found out: %v", e.Err)
+		}
+		if e := <-waiting; !errors.Is(e.Err, ErrStorage) {
+			t.Errorf("the producer that waited: %v", e.Err)
+		}
+		if fp := r.fetchFrom(cluster.NoBroker, -1, 0); !errors.Is(fp.Err, ErrStorage) {
+			t.Errorf("a consumer: %v", fp.Err)
+		}
+		if c := r.m.census(); c.offline != 1 || c.leaders != 1 {
+			t.Errorf("census %+v", c)
+		}
+		if code := r.decide(state(1, 0, 0, ids(1, 2), ids(1, 2))); code != kerr.KafkaStorageError.Code {
+			t.Errorf("the same decision again, before any epoch is compared: error %d", code)
+		}
+		unknown := state(1, 0, 0, ids(1), ids(1))
+		unknown.Partition, unknown.IsNew = 7, false
+		if code := r.decide(unknown); code != kerr.KafkaStorageError.Code {
+			t.Errorf("an old partition that may lie on the failed disk: error %d", code)
+		}
+		if _, ok := r.logs.Log(cluster.TopicPartition{Topic: "orders", Partition: 7}); ok {
+			t.Error("an empty log took the place of one that cannot be read")
+		}
+		unknown.Partition, unknown.IsNew = 8, true
+		if code := r.decide(unknown); code != 0 {
+			t.Errorf("a new partition goes to the other disk: error %d", code)
+		}
+	})
+}
+
+// A disk that fails while a reign begins: the controller must hear of it in the answer.
+func TestAReignThatCannotBeWrittenDown(t *testing.T) {
+	fsys := disk.NewCrashing()
+	r := openRig(t, fsys, "/data")
+	r.follow(2, 0, 1, 2)
+	fsys.Fail(func(op disk.Op, name string) error {
+		if strings.Contains(name, "leader-epoch") {
+			return &fs.PathError{Op: "write", Path: name, Err: syscall.EIO}
+		}
+		return nil
+	})
+	if code := r.decide(state(1, 1, 1, ids(1), ids(1, 2))); code != kerr.KafkaStorageError.Code {
+		t.Errorf("error %d", code)
 	}
-	if e := <-r.produce(1, 1, time.Second); !errors.Is(e.Err, ErrStorage) {
-		t.Errorf("the next one: %v", e.Err)
+	if _, err := r.m.Partition(orders); !errors.Is(err, ErrStorage) {
+		t.Errorf("the partition answers %v", err)
 	}
-	if fp := r.fetchFrom(cluster.NoBroker, -1, 0); !errors.Is(fp.Err, ErrStorage) {
-		t.Errorf("a fetch: %v", fp.Err)
-	}
-	if c := r.m.census(); c.offline != 1 || c.leaders != 0 {
-		t.Errorf("census %+v", c)
-	}
-	// Here the log is still known to the log manager, as it is again when it came back: then the same epoch is right.
-	if code := r.decide(state(1, 0, 0, ids(1, 2), ids(1, 2))); code != 0 {
-		t.Errorf("when the log is back: error %d", code)
-	}
+	fsys.Fail(nil)
 }

@@ -6,12 +6,13 @@ import (
 
 	"ottla/logdir"
 	"ottla/logdir/batch"
+	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
 )
 
 // appender appends the same batch of about 16 KiB again and again.
 func appender(tb testing.TB, acks int16) (appendOne func(), bytes int) {
-	r := newRig(tb)
+	r := openRig(tb, disk.OS(), tb.TempDir())
 	r.lead(0, 1)
 	b := batch.NewBuilder(batch.PlainOptions(batch.None))
 	for range 150 {
@@ -55,7 +56,7 @@ func TestAnAppendAllocatesAHandfulAtMost(t *testing.T) {
 
 // fetcherOf fetches the log's first KiB in place.
 func fetcherOf(tb testing.TB) (fetchOne func()) {
-	r := newRig(tb)
+	r := openRig(tb, disk.OS(), tb.TempDir())
 	r.lead(0, 1)
 	r.mustProduce(100)
 	params := FetchParams{Replica: cluster.NoBroker, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Second}

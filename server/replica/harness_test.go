@@ -3,9 +3,9 @@ package replica
 import (
 	"context"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,22 +40,24 @@ type rig struct {
 	brokerEpoch     int64
 }
 
-// newRig starts the broker on an empty directory.
+// newRig starts the broker on an empty disk in memory.
 func newRig(t testing.TB, change ...func(*Options)) *rig {
-	return openRig(t, t.TempDir(), change...)
+	return openRig(t, disk.NewCrashing(), "/data", change...)
 }
 
-func openRig(t testing.TB, dir string, change ...func(*Options)) *rig {
+// openRig starts it on log directories, separated by commas, that may hold something.
+func openRig(t testing.TB, fsys disk.FS, dirs string, change ...func(*Options)) *rig {
 	t.Helper()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	logs, err := logdir.Open(context.Background(), logdir.Options{Dirs: []string{dir}, FS: disk.OS(), BrokerID: 1, ClusterID: "c",
-		Defaults: logdir.DefaultConfig(), Log: quiet}, func(string) logdir.Config { return logdir.DefaultConfig() })
+	r := &rig{t: t, cache: metadata.New(), isr: &controllerStub{}, fetch: &fetcherStub{}, minISR: 1, brokerEpoch: -1}
+	logs, err := logdir.Open(context.Background(), logdir.Options{Dirs: strings.Split(dirs, ","), FS: fsys, BrokerID: 1, ClusterID: "c",
+		Defaults: logdir.DefaultConfig(), Log: quiet, OnDirFailure: func(dir string, _ error) { r.m.DirFailed(dir) }}, func(string) logdir.Config { return logdir.DefaultConfig() })
 	if err != nil {
 		t.Fatal(err)
 	}
 	timer := purgatory.NewTimer()
-	r := &rig{t: t, logs: logs, cache: metadata.New(), isr: &controllerStub{}, fetch: &fetcherStub{}, minISR: 1, brokerEpoch: -1}
+	r.logs = logs
 	o := Options{ID: 1, Logs: logs, Metadata: r.cache, Timer: timer, ISRChanger: r.isr, Fetchers: r.fetch, Log: quiet,
 		BrokerEpoch: func() int64 { return r.brokerEpoch },
 		TopicConfig: func(string) TopicConfig { return TopicConfig{MinInsyncReplicas: r.minISR} }}
@@ -72,7 +74,7 @@ func (r *rig) close() {
 	if err := r.m.Close(); err != nil {
 		r.t.Error(err)
 	}
-	if err := r.logs.Close(); err != nil {
+	if err := r.logs.Close(); err != nil && len(r.logs.OfflineDirs()) == 0 {
 		r.t.Error(err)
 	}
 }
@@ -246,9 +248,9 @@ func (f *fetcherStub) RemovePartitions(tps []cluster.TopicPartition) {
 func ids(n ...int32) []int32 { return n }
 
 // checkpointed is the text of a directory's replication-offset-checkpoint.
-func checkpointed(t testing.TB, dir string) string {
+func checkpointed(t testing.TB, fsys disk.FS, dir string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "replication-offset-checkpoint"))
+	text, err := fsys.ReadFile(filepath.Join(dir, "replication-offset-checkpoint"))
 	if err != nil {
 		t.Fatal(err)
 	}

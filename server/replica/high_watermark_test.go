@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
 )
 
@@ -149,14 +150,14 @@ func TestHighWatermarkProperties(t *testing.T) {
 }
 
 func TestHighWatermarksOutliveARestart(t *testing.T) {
-	dir := t.TempDir()
-	first := openRig(t, dir)
+	fsys := disk.NewCrashing()
+	first := openRig(t, fsys, "/data")
 	first.lead(0, 1, 2)
 	first.mustProduce(5)
 	first.fetchFrom(2, 0, 3)
 	first.close()
 
-	second := openRig(t, dir)
+	second := openRig(t, fsys, "/data")
 	p := second.follow(2, 1, 1, 2)
 	if s := p.Snapshot(); s.HighWatermark != 3 || s.LogEnd != 5 {
 		t.Errorf("after a restart: %+v", s)
@@ -165,14 +166,14 @@ func TestHighWatermarksOutliveARestart(t *testing.T) {
 
 func TestHighWatermarksAreWrittenDownAsTimeGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		r := openRig(t, dir)
+		fsys := disk.NewCrashing()
+		r := openRig(t, fsys, "/data")
 		r.lead(0, 1)
 		r.m.Start()
 		r.mustProduce(3)
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
-		if got := checkpointed(t, dir); got != "0\n1\norders 0 3\n" {
+		if got := checkpointed(t, fsys, "/data"); got != "0\n1\norders 0 3\n" {
 			t.Errorf("replication-offset-checkpoint holds %q", got)
 		}
 	})
