@@ -21,6 +21,9 @@ type Registration struct {
 	// registration of that session is our own, left over from a crash, and is replaced at once. The caller
 	// holds the directory's lock, so nobody else can be alive under that id.
 	PreviousSession int64
+	// Patience is how long to wait for a stranger's registration to expire; 0 takes a session's timeout and
+	// a half, at most 40 s.
+	Patience time.Duration
 }
 
 // RegisterBroker makes the broker one of the live ones and returns its epoch: the czxid of its ephemeral
@@ -40,7 +43,10 @@ func (c *Client) RegisterBroker(ctx context.Context, r Registration) (epoch int6
 		}
 	})
 	defer watch.Stop()
-	deadline := time.Now().Add(c.patience())
+	if r.Patience <= 0 {
+		r.Patience = c.patience()
+	}
+	deadline := time.Now().Add(r.Patience)
 	for {
 		epoch, err := c.createBroker(ctx, r.BrokerInfo)
 		if err == nil {

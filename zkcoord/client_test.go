@@ -317,8 +317,8 @@ func TestAnOutageEndsNoSession(t *testing.T) {
 
 func TestTheLeaseEndsWithoutAnAnswer(t *testing.T) {
 	s := zooKeeper(t)
-	c := connect(t, Options{Connect: s.Addr(), SessionTimeout: 300 * time.Millisecond})
-	if c.SessionTimeout() != 300*time.Millisecond {
+	c := connect(t, Options{Connect: s.Addr(), SessionTimeout: time.Second})
+	if c.SessionTimeout() != time.Second {
 		t.Fatalf("granted %v", c.SessionTimeout())
 	}
 	if !c.LeaseHolds() {
@@ -369,7 +369,7 @@ func TestRegistration(t *testing.T) {
 	a.Abandon()
 
 	// The same data directory comes back: what it left behind is replaced, its claim included.
-	b := connect(t, Options{Connect: s.Addr(), SessionTimeout: 200 * time.Millisecond})
+	b := connect(t, Options{Connect: s.Addr()})
 	second, err := b.RegisterBroker(ctx, Registration{BrokerInfo: info, PreviousSession: previous})
 	if err != nil || second <= epoch {
 		t.Errorf("epoch %d after %d, %v", second, epoch, err)
@@ -381,9 +381,10 @@ func TestRegistration(t *testing.T) {
 		t.Error(err)
 	}
 	// A stranger waits, and gives up.
-	c := connect(t, Options{Connect: s.Addr(), SessionTimeout: 200 * time.Millisecond})
+	c := connect(t, Options{Connect: s.Addr()})
 	started := time.Now()
-	if _, err := c.RegisterBroker(ctx, Registration{BrokerInfo: info, PreviousSession: 12345}); !errors.Is(err, ErrBrokerIDTaken) {
+	stranger := Registration{BrokerInfo: info, PreviousSession: 12345, Patience: 100 * time.Millisecond}
+	if _, err := c.RegisterBroker(ctx, stranger); !errors.Is(err, ErrBrokerIDTaken) {
 		t.Errorf("after %v: %v", time.Since(started), err)
 	}
 	// Unless the other goes meanwhile.
