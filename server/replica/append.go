@@ -47,9 +47,10 @@ func (e *AppendEntry) settled() bool {
 	return done
 }
 
-// Append appends each entry to its partition, if this broker leads it. appended, unless nil, is called once when all have been appended or
-// refused; then their Records are free. done is called once with the results, at the latest after the timeout; with acks 0 or
-// 1, and with acks -1 (all) where this broker is the whole ISR, that is before Append returns.
+// Append appends each entry to its partition, if this broker leads it. appended, unless nil, is called once when
+// all have been appended or refused; then their Records are free. done is called once with the results, at the
+// latest after the timeout; with acks 0 or 1, and with acks -1 (all) where this broker is the whole ISR, that is
+// before Append returns.
 //
 // An entry's failure is its own. Its Result tells the log start even of records that were refused by the log.
 func (m *Manager) Append(acks int16, timeout time.Duration, origin logdir.Origin, version int16, entries []AppendEntry,

@@ -49,9 +49,10 @@ func (p *Partition) makeLeader(d *decision) (newLeader bool, err error) {
 
 // beginEpoch notes where a new leader epoch starts.
 //
-// Rule 2: the epoch goes into the log's epochs before the first batch carries it. A follower may know an epoch that is later
-// than any of our records (its leader died before we had one of them); it asks where its epoch ended here, and the answer
-// must be this start and not "I do not know that epoch" (KIP-101, TestEpochsOfAnEmptyReign).
+// Rule 2: the epoch goes into the log's epochs before the first batch carries it. A follower may know an epoch
+// that is later than any of our records (its leader died before we had one of them); it asks where its epoch
+// ended here, and the answer must be this start and not "I do not know that epoch" (KIP-101,
+// TestEpochsOfAnEmptyReign).
 func (r *reign) beginEpoch(newLeader bool) error {
 	r.epochStart = r.log.LogEndOffset()
 	if newLeader {
@@ -83,8 +84,9 @@ func (p *Partition) followersOf(next, before *reign) []*follower {
 	return followers
 }
 
-// makeFollower begins the reign of another broker, or of none. It reports whether the leader epoch is new, so that the
-// fetchers must begin anew, even under the same leader: they truncate under the new epoch before they fetch.
+// makeFollower begins the reign of another broker, or of none. It reports whether the leader epoch is new, so
+// that the fetchers must begin anew, even under the same leader: they truncate under the new epoch before they
+// fetch.
 func (p *Partition) makeFollower(d *decision) (newEpoch bool) {
 	p.mu.Lock()
 	r := p.mu.reign.Load()

@@ -48,7 +48,8 @@ func TestBatchesCarryTheLeaderEpoch(t *testing.T) {
 	}
 }
 
-// A follower asks for the end of epoch 5, of which this leader never had a record: it must be told where 5 would have ended here.
+// A follower asks for the end of epoch 5, of which this leader never had a record: it must be told where 5 would
+// have ended here.
 func TestEpochsOfAnEmptyReign(t *testing.T) {
 	r := newRig(t)
 	r.lead(4, 1, 2)
@@ -174,7 +175,8 @@ func TestWhatIsAnsweredToADecision(t *testing.T) {
 	}
 }
 
-// The leader's own AlterPartition may have raised the partition epoch above what the controller knew when it sent its LeaderAndIsr.
+// The leader's own AlterPartition may have raised the partition epoch above what the controller knew when it
+// sent its LeaderAndIsr.
 func TestADecisionOfAnOlderPartitionEpochIsPassedOver(t *testing.T) {
 	r := newRig(t)
 	p := r.leadWith(0, ids(1), ids(1, 2))

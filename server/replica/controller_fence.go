@@ -29,8 +29,8 @@ func controllerCode(err error) int16 {
 	}
 }
 
-// fenceLocked refuses what an earlier controller sends, and what was meant for an earlier life of this broker. Otherwise
-// it remembers the controller's epoch (TestStaleControllersAreFenced).
+// fenceLocked refuses what an earlier controller sends, and what was meant for an earlier life of this broker.
+// Otherwise it remembers the controller's epoch (TestStaleControllersAreFenced).
 func (m *Manager) fenceLocked(controller, epoch int32, brokerEpoch int64) (code int16) {
 	// A broker epoch above ours is right: the controller may learn of a registration before its answer reaches us.
 	if ours := m.options.BrokerEpoch(); brokerEpoch >= 0 && brokerEpoch < ours {

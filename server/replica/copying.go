@@ -7,11 +7,11 @@ import (
 	"ottla/logdir/batch"
 )
 
-// What a fetcher does to the partition it feeds. Each deed names the leader epoch under which the fetcher was started, and is
-// refused under any other.
+// What a fetcher does to the partition it feeds. Each deed names the leader epoch under which the fetcher was
+// started, and is refused under any other.
 //
-// Rule 2: truncation is fenced as well. A fetcher that learned from an old leader where to cut would cut what a newer leader has
-// sent since (KIP-320, TestFetchersOfAnOldReignAreFenced).
+// Rule 2: truncation is fenced as well. A fetcher that learned from an old leader where to cut would cut what a
+// newer leader has sent since (KIP-320, TestFetchersOfAnOldReignAreFenced).
 
 // FetchPosition is where the next fetch begins, and the epoch of the record before, -1 if there is none.
 func (p *Partition) FetchPosition() (offset int64, lastEpoch int32) {
@@ -21,12 +21,13 @@ func (p *Partition) FetchPosition() (offset int64, lastEpoch int32) {
 	return unknownOffset, noEpoch
 }
 
-// fetchPosition is the log's end: the leader, told of the last record's epoch, answers with the point from which the logs differ.
+// fetchPosition is the log's end: the leader, told of the last record's epoch, answers with the point from which
+// the logs differ.
 //
-// Rule 2: only a log with records from before there were epochs begins at the high watermark instead, which may lie below records that
-// are committed elsewhere (KIP-101, TestFollowingBeginsAtTheLogEnd). The log may know of a later epoch that began at
-// its end: a reign of ours in which nobody wrote. It is not the last record's, and a leader that never heard of it would have
-// us cut what is not there, for ever (TestNothingAcknowledgedIsLost).
+// Rule 2: only a log with records from before there were epochs begins at the high watermark instead, which may
+// lie below records that are committed elsewhere (KIP-101, TestFollowingBeginsAtTheLogEnd). The log may know of
+// a later epoch that began at its end: a reign of ours in which nobody wrote. It is not the last record's, and a
+// leader that never heard of it would have us cut what is not there, for ever (TestNothingAcknowledgedIsLost).
 func fetchPosition(l *logdir.Log) (offset int64, lastEpoch int32) {
 	end := l.LogEndOffset()
 	lastEpoch = noEpoch
@@ -41,8 +42,9 @@ func fetchPosition(l *logdir.Log) (offset int64, lastEpoch int32) {
 	return end, lastEpoch
 }
 
-// AppendAsFollower appends whole batches as the leader sent them, offsets and epochs kept, and follows its high watermark and log start. The batches are
-// only used until the call returns. It may not run at the same time as a truncation of the same partition.
+// AppendAsFollower appends whole batches as the leader sent them, offsets and epochs kept, and follows its high
+// watermark and log start. The batches are only used until the call returns. It may not run at the same time as
+// a truncation of the same partition.
 func (p *Partition) AppendAsFollower(leaderEpoch int32, batches []byte, leaderHW, leaderLogStart int64) error {
 	grew, err := p.appendAsFollower(leaderEpoch, batches, leaderHW, leaderLogStart)
 	if grew {
@@ -73,8 +75,8 @@ func (p *Partition) appendAsFollower(leaderEpoch int32, batches []byte, leaderHW
 	return grew, err
 }
 
-// checkEpochs refuses records of a later reign than the one under which they were asked for: the leader has lost its own in the meantime, and
-// what it sends may follow upon records that we do not have.
+// checkEpochs refuses records of a later reign than the one under which they were asked for: the leader has lost
+// its own in the meantime, and what it sends may follow upon records that we do not have.
 func checkEpochs(batches []byte, leaderEpoch int32) error {
 	for b, err := range batch.All(batches) {
 		if err != nil {
@@ -95,7 +97,8 @@ func checkEpochs(batches []byte, leaderEpoch int32) error {
 func (p *Partition) TruncateTo(leaderEpoch int32, offset int64) error {
 	return p.truncate(leaderEpoch, func(l *logdir.Log) error {
 		if hw := l.HighWatermark(); offset < hw {
-			p.owner.log.Warnf("%s: truncating to %d, below the high watermark %d: the election was unclean, or the leader lost records", p.tp, offset, hw)
+			p.owner.log.Warnf("%s: truncating to %d, below the high watermark %d: the election was unclean, or the leader lost records",
+				p.tp, offset, hw)
 		} else if end := l.LogEndOffset(); offset < end {
 			p.owner.log.Infof("%s: truncating from %d to %d", p.tp, end, offset)
 		}

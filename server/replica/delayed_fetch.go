@@ -8,8 +8,8 @@ import (
 	"ottla/zkcoord/cluster"
 )
 
-// delayedFetch is a fetch that found fewer than min.bytes. It is watched under its partitions and freed by their log ends or high
-// watermarks, by anything that has to be told at once, or by its time.
+// delayedFetch is a fetch that found fewer than min.bytes. It is watched under its partitions and freed by their
+// log ends or high watermarks, by anything that has to be told at once, or by its time.
 //
 // What it found at first is not kept: files would stay open for nothing. It reads again when it answers.
 type delayedFetch struct {
@@ -61,7 +61,8 @@ func (d *delayedFetch) look(fp *FetchPartition, s *seen) (bytes int, atOnce bool
 	if fp.partition == nil {
 		return 0, true
 	}
-	// Should the partition be deleted, and made anew as another Partition, this one has no reign any more, which is told at once.
+	// Should the partition be deleted, and made anew as another Partition, this one has no reign any more, which
+	// is told at once.
 	l, err := fp.partition.mu.reign.Load().readable(fp.CurrentLeaderEpoch, d.params.OnlyLeader || d.params.isFollower())
 	if err != nil {
 		return 0, true

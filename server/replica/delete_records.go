@@ -23,8 +23,8 @@ type RecordDeletion struct {
 	partition *Partition // nil once there is nothing more to wait for
 }
 
-// DeleteRecords moves the log starts, and calls done once when every live replica of every partition has moved its own, or the time is
-// over.
+// DeleteRecords moves the log starts, and calls done once when every live replica of every partition has moved
+// its own, or the time is over.
 func (m *Manager) DeleteRecords(timeout time.Duration, deletions []RecordDeletion, done func([]RecordDeletion)) {
 	var keys []cluster.TopicPartition
 	for i := range deletions {

@@ -18,7 +18,8 @@ func (m *Manager) DescribeProducers(tp cluster.TopicPartition) ([]logdir.Produce
 	return r.log.ActiveProducers(), nil
 }
 
-// ReadLog reads from this broker's replica up to the log's end, for a coordinator that loads what it has written. The caller releases.
+// ReadLog reads from this broker's replica up to the log's end, for a coordinator that loads what it has
+// written. The caller releases.
 func (m *Manager) ReadLog(tp cluster.TopicPartition, from int64, maxBytes int) (logdir.Data, error) {
 	p, err := m.Partition(tp)
 	if err != nil {

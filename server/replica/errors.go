@@ -9,7 +9,8 @@ import (
 // What a request about a partition may be answered, beside the errors of package logdir. server/api knows
 // the code of each on the wire.
 var (
-	// ErrUnknownPartition: neither this broker nor the cluster, as far as it knows, has it (UNKNOWN_TOPIC_OR_PARTITION).
+	// ErrUnknownPartition: neither this broker nor the cluster, as far as it knows, has it
+	// (UNKNOWN_TOPIC_OR_PARTITION).
 	ErrUnknownPartition = errors.New("unknown topic or partition")
 	// ErrNotLeader: another broker leads it, or this one is no replica of it (NOT_LEADER_OR_FOLLOWER).
 	ErrNotLeader = errors.New("not the leader or a follower")
@@ -21,9 +22,11 @@ var (
 	ErrInvalidTopic = errors.New("topic is reserved for the broker's own records")
 	// ErrInvalidRequiredAcks: acks is neither -1, 0 nor 1 (INVALID_REQUIRED_ACKS).
 	ErrInvalidRequiredAcks = errors.New("required acks must be -1, 0 or 1")
-	// ErrNotEnoughReplicas: the ISR is smaller than min.insync.replicas, nothing was appended (NOT_ENOUGH_REPLICAS).
+	// ErrNotEnoughReplicas: the ISR is smaller than min.insync.replicas, nothing was appended
+	// (NOT_ENOUGH_REPLICAS).
 	ErrNotEnoughReplicas = errors.New("fewer replicas in sync than min.insync.replicas")
-	// ErrNotEnoughReplicasAfterAppend: the ISR became too small while the records waited (NOT_ENOUGH_REPLICAS_AFTER_APPEND).
+	// ErrNotEnoughReplicasAfterAppend: the ISR became too small while the records waited
+	// (NOT_ENOUGH_REPLICAS_AFTER_APPEND).
 	ErrNotEnoughReplicasAfterAppend = errors.New("appended, then fewer replicas in sync than min.insync.replicas")
 	// ErrTimeout: the time of the request was over first (REQUEST_TIMED_OUT).
 	ErrTimeout = errors.New("request timed out")

@@ -23,7 +23,8 @@ type FetchParams struct {
 	MinBytes, MaxBytes int32
 	// Isolation counts for consumers: 0 reads to the high watermark, 1 to the last stable offset.
 	Isolation int8
-	// OnlyLeader refuses to read from a follower, as for consumers below version 11. Followers read from the leader always.
+	// OnlyLeader refuses to read from a follower, as for consumers below version 11. Followers read from the
+	// leader always.
 	OnlyLeader bool
 	ClientID   string
 	ClientRack string
@@ -75,9 +76,9 @@ type Diverging struct {
 	EndOffset int64
 }
 
-// Fetch reads from each partition and calls done once, with the results: at once if there are MinBytes, if MaxWait is nothing, or
-// if some partition has an answer that should not wait; otherwise when one of that comes true or the time is over.
-// parts belongs to the Manager until then.
+// Fetch reads from each partition and calls done once, with the results: at once if there are MinBytes, if
+// MaxWait is nothing, or if some partition has an answer that should not wait; otherwise when one of that comes
+// true or the time is over. parts belongs to the Manager until then.
 func (m *Manager) Fetch(p FetchParams, parts []FetchPartition, done func([]FetchPartition)) {
 	found := m.readAll(&p, parts, true)
 	if p.MaxWait <= 0 || len(parts) == 0 || found.atOnce || found.bytes >= int(p.MinBytes) {
@@ -96,8 +97,8 @@ type findings struct {
 	atOnce bool
 }
 
-// readAll reads from each partition in turn, until the bytes are used up. A batch that is larger than all limits is given
-// whole if it is the first thing found, or the sender could never get past it (KIP-74).
+// readAll reads from each partition in turn, until the bytes are used up. A batch that is larger than all limits
+// is given whole if it is the first thing found, or the sender could never get past it (KIP-74).
 func (m *Manager) readAll(p *FetchParams, parts []FetchPartition, arriving bool) findings {
 	var sum findings
 	budget := int(max(0, p.MaxBytes))
@@ -112,8 +113,8 @@ func (m *Manager) readAll(p *FetchParams, parts []FetchPartition, arriving bool)
 	return sum
 }
 
-// beyond reports whether the sender asks for an offset above what it may see. It is answered at once with nothing: no
-// record that may come soon is the one it waits for.
+// beyond reports whether the sender asks for an offset above what it may see. It is answered at once with
+// nothing: no record that may come soon is the one it waits for.
 func beyond(p *FetchParams, fp *FetchPartition) bool {
 	return fp.FetchOffset > visibleEnd(p.limit(), fp.Data.LogEndOffset, fp.Data.HighWatermark, fp.Data.LastStableOffset)
 }
@@ -144,7 +145,8 @@ func (m *Manager) read(p *FetchParams, fp *FetchPartition, maxBytes int, oversiz
 	}
 }
 
-// fetch reads for a consumer, or for a follower, whose offset tells how far it has come if the fetch is just arriving.
+// fetch reads for a consumer, or for a follower, whose offset tells how far it has come if the fetch is just
+// arriving.
 func (p *Partition) fetch(params *FetchParams, fp *FetchPartition, maxBytes int, oversized, arriving bool) error {
 	r := p.mu.reign.Load()
 	l, err := r.readable(fp.CurrentLeaderEpoch, params.OnlyLeader || params.isFollower())
@@ -167,8 +169,8 @@ func (p *Partition) fetch(params *FetchParams, fp *FetchPartition, maxBytes int,
 	if err != nil {
 		return err
 	}
-	// Rule 3: no lock is held while reading, so the reign may have ended and the log may have been cut and written to under
-	// another leader since. What was read then belongs to no reign that the sender knows.
+	// Rule 3: no lock is held while reading, so the reign may have ended and the log may have been cut and
+	// written to under another leader since. What was read then belongs to no reign that the sender knows.
 	if now := p.mu.reign.Load(); now != r && now.leaderEpoch != r.leaderEpoch {
 		data.Release()
 		return ErrNotLeader

@@ -44,8 +44,8 @@ func (f *follower) state() followerState {
 	return f.mu.state
 }
 
-// beginReign forgets what an earlier reign taught. A member of the ISR gets the benefit of the doubt for
-// one replica.lag.time.max.ms; a new leader knows of nobody's log end, since its own log was a follower's until now.
+// beginReign forgets what an earlier reign taught. A member of the ISR gets the benefit of the doubt for one
+// replica.lag.time.max.ms; a new leader knows of nobody's log end, since its own log was a follower's until now.
 func (f *follower) beginReign(now time.Time, epochStart int64, inISR, newLeader bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,9 +91,9 @@ func (f *follower) answered() {
 
 // isCaughtUp reports whether the follower has all, or had it at most maxLag ago.
 //
-// While the leader itself holds the follower's fetch, the follower cannot come closer. If that fetch had reached the log's
-// end, the time that the leader takes counts for the follower, at most maxLag more: or a slow disk would throw out the
-// healthy replicas and leave itself the only one (KIP-501).
+// While the leader itself holds the follower's fetch, the follower cannot come closer. If that fetch had reached
+// the log's end, the time that the leader takes counts for the follower, at most maxLag more: or a slow disk
+// would throw out the healthy replicas and leave itself the only one (KIP-501).
 func (s *followerState) isCaughtUp(leaderEnd int64, now time.Time, maxLag time.Duration) bool {
 	if s.logEnd == leaderEnd {
 		return true

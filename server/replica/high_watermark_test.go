@@ -13,7 +13,8 @@ import (
 )
 
 func TestHighWatermark(t *testing.T) {
-	// Each case begins with five records in the log of broker 1, the leader; then followers fetch, then five more come.
+	// Each case begins with five records in the log of broker 1, the leader; then followers fetch, then five
+	// more come.
 	type fetch struct {
 		from   cluster.BrokerID
 		offset int64
@@ -107,8 +108,8 @@ func TestTooFewInSync(t *testing.T) {
 	}
 }
 
-// Whatever followers do, the high watermark never goes back, and never passes a log end of the maximal ISR that the leader
-// has seen under this reign.
+// Whatever followers do, the high watermark never goes back, and never passes a log end of the maximal ISR that
+// the leader has seen under this reign.
 func TestHighWatermarkProperties(t *testing.T) {
 	for seed := range uint64(20) {
 		rnd := rand.New(rand.NewPCG(seed, 4))

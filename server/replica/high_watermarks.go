@@ -2,10 +2,10 @@ package replica
 
 import "time"
 
-// The file replication-offset-checkpoint holds the high watermark of every log of a directory, so that consumers need not wait
-// after a restart until the followers have spoken. It may be old: a high watermark that is too low is raised again by the same
-// rules as ever, and one that is too high cannot be in it. The logs have theirs from it when they are loaded, before the first
-// checkpoint here could write over what nobody had read.
+// The file replication-offset-checkpoint holds the high watermark of every log of a directory, so that consumers
+// need not wait after a restart until the followers have spoken. It may be old: a high watermark that is too low
+// is raised again by the same rules as ever, and one that is too high cannot be in it. The logs have theirs from
+// it when they are loaded, before the first checkpoint here could write over what nobody had read.
 
 // checkpointHighWatermarks writes the file every few seconds until Close, which writes it once more.
 func (m *Manager) checkpointHighWatermarks() {

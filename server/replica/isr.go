@@ -42,9 +42,9 @@ func (p *Partition) followerFetched(f *follower, epoch int32, offset, logStart, 
 
 // mayJoin reports whether the controller shall be asked to take a follower into the ISR.
 //
-// Rule 4: the follower must have all that is committed, and all that lay in the log when this epoch began. The second is not
-// contained in the first: a new leader's high watermark may lag behind what an earlier leader had committed, and a member
-// elected without those records would lose them (TestJoining).
+// Rule 4: the follower must have all that is committed, and all that lay in the log when this epoch began. The
+// second is not contained in the first: a new leader's high watermark may lag behind what an earlier leader had
+// committed, and a member elected without those records would lose them (TestJoining).
 func (p *Partition) mayJoin(r *reign, f *follower) bool {
 	if !r.leads || r.asked != nil || slices.Contains(r.isr, f.id) {
 		return false
@@ -73,15 +73,15 @@ func (m *Manager) checkISRs() {
 	m.every(func() time.Duration { return m.config().ReplicaLagTimeMax / 2 }, func() {
 		for _, p := range m.Partitions() {
 			p.shrinkISR(time.Now())
-			// A follower that was about to join and then fell silent holds the watermark back no longer, and no fetch
-			// or append may come that would notice.
+			// A follower that was about to join and then fell silent holds the watermark back no longer, and no
+			// fetch or append may come that would notice.
 			p.raiseAndCheck()
 		}
 	})
 }
 
-// shrinkISR asks for an ISR without those that lag. Until the answer comes they still count: the controller may elect one of
-// them in the meantime, and what we had let pass without it would be lost.
+// shrinkISR asks for an ISR without those that lag. Until the answer comes they still count: the controller may
+// elect one of them in the meantime, and what we had let pass without it would be lost.
 func (p *Partition) shrinkISR(now time.Time) {
 	if r := p.mu.reign.Load(); !r.leads || len(r.isr) < 2 {
 		return
@@ -97,11 +97,13 @@ func (p *Partition) shrinkISR(now time.Time) {
 	p.mu.reign.Store(next)
 	end := r.log.LogEndOffset()
 	p.mu.Unlock()
-	p.owner.log.Warnf("%s: asking for ISR %s -> %s at log end %d: %s", p.tp, idList(r.isr), idList(kept), end, strings.Join(lagging, ", "))
+	p.owner.log.Warnf("%s: asking for ISR %s -> %s at log end %d: %s",
+		p.tp, idList(r.isr), idList(kept), end, strings.Join(lagging, ", "))
 	p.ask(next)
 }
 
-// inSync divides the ISR into those that stay and a line of text for each that does not. With a request in flight all stay: there is one at a time.
+// inSync divides the ISR into those that stay and a line of text for each that does not. With a request in
+// flight all stay: there is one at a time.
 func (p *Partition) inSync(r *reign, now time.Time) (kept []cluster.BrokerID, lagging []string) {
 	if !r.leads || r.asked != nil {
 		return nil, nil
@@ -186,8 +188,8 @@ func (p *Partition) refusedLocked(r *reign, code int16) (again bool) {
 		p.mu.reign.Store(r.withISR(r.isr))
 	case kerr.FencedLeaderEpoch.Code, kerr.InvalidUpdateVersion.Code, kerr.InvalidRequest.Code, kerr.NewLeaderElected.Code,
 		kerr.UnknownTopicOrPartition.Code, kerr.UnknownTopicID.Code:
-		// We do not know the state in ZooKeeper, which may be the one we asked for: a first try whose answer was lost
-		// counts there. So the maximal ISR goes on to count until LeaderAndIsr tells (TestISRAnswers).
+		// We do not know the state in ZooKeeper, which may be the one we asked for: a first try whose answer was
+		// lost counts there. So the maximal ISR goes on to count until LeaderAndIsr tells (TestISRAnswers).
 	default:
 		p.owner.log.Debugf("%s: asking again for ISR %s: %v", p.tp, idList(r.asked.isr), cause)
 		return true

@@ -12,7 +12,8 @@ import (
 )
 
 func TestJoining(t *testing.T) {
-	// The leader's log: five records of epoch 0, then epoch 3 begins at 5, then two more; the high watermark is 5 at first.
+	// The leader's log: five records of epoch 0, then epoch 3 begins at 5, then two more; the high watermark is
+	// 5 at first.
 	for name, tc := range map[string]struct {
 		dead   bool
 		offset int64
@@ -181,7 +182,8 @@ func TestCaughtUp(t *testing.T) {
 	}
 }
 
-// The leader's disk takes 50 s for a read; the follower, which had everything, must not be blamed for it, but not for ever (KIP-501).
+// The leader's disk takes 50 s for a read; the follower, which had everything, must not be blamed for it, but
+// not for ever (KIP-501).
 func TestASlowLeaderDoesNotThrowOutItsFollowers(t *testing.T) {
 	now := time.Now()
 	f := newFollower(2)

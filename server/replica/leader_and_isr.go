@@ -15,9 +15,9 @@ type Leadership struct {
 	LeaderEpoch int32
 }
 
-// LeaderAndISR obeys the controller: leads what it says, follows what it says. onLeadership may be nil; it is called before the
-// answer, with the partitions that this broker began to lead and those of which it became a follower in a new epoch. It
-// must not send the Manager a request of the controller's.
+// LeaderAndISR obeys the controller: leads what it says, follows what it says. onLeadership may be nil; it is
+// called before the answer, with the partitions that this broker began to lead and those of which it became a
+// follower in a new epoch. It must not send the Manager a request of the controller's.
 func (m *Manager) LeaderAndISR(req *kmsg.LeaderAndISRRequest, onLeadership func(leads, follows []Leadership)) *kmsg.LeaderAndISRResponse {
 	m.controller.Lock()
 	defer m.controller.Unlock()
@@ -85,8 +85,8 @@ func (t *transition) run() {
 			stop = append(stop, d.tp)
 		}
 	}
-	// Fetchers go first, all at once: one that ended after its partition began to lead could append another leader's records
-	// behind ours.
+	// Fetchers go first, all at once: one that ended after its partition began to lead could append another
+	// leader's records behind ours.
 	t.m.removeFetchers(stop)
 	for i := range t.decisions {
 		d := &t.decisions[i]
@@ -98,8 +98,8 @@ func (t *transition) run() {
 	t.report()
 }
 
-// report logs a line for all that changed and one for each cause of refusal, not one a partition: after a restart there are
-// thousands in a request.
+// report logs a line for all that changed and one for each cause of refusal, not one a partition: after a
+// restart there are thousands in a request.
 func (t *transition) report() {
 	if n := len(t.leads) + len(t.follows); n > 0 {
 		t.m.log.Infof("LeaderAndIsr: begins to lead %s, to follow %s", someOf(t.leads), someOf(t.follows))
@@ -157,7 +157,8 @@ func (m *Manager) examine(d *decision) error {
 	}
 	r := p.mu.reign.Load()
 	if r.failed {
-		// Before any epoch: the controller must hear of the disk. Once the log is back the partition begins as if it were new.
+		// Before any epoch: the controller must hear of the disk. Once the log is back the partition begins as
+		// if it were new.
 		if _, back := m.logs.Log(d.tp); !back {
 			return ErrStorage
 		}
@@ -183,8 +184,8 @@ func (d *decision) assigns(id cluster.BrokerID) bool {
 	return false
 }
 
-// openLog finds or makes the partition's log. With isNew=false and a directory offline it makes none: the log may lie there, and
-// an empty one in its place would lead, and cut the followers back to nothing.
+// openLog finds or makes the partition's log. With isNew=false and a directory offline it makes none: the log
+// may lie there, and an empty one in its place would lead, and cut the followers back to nothing.
 func (m *Manager) openLog(d *decision) (err error) {
 	d.log, err = m.logs.LogOrCreate(d.tp, d.topicID, d.state.IsNew)
 	if err == nil && !sameTopic(d.log.TopicID(), d.topicID) {

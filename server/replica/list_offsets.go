@@ -30,9 +30,10 @@ type listing struct {
 	early bool
 }
 
-// ListOffset answers for one partition of ListOffsets, version 1 and above: the first offset whose timestamp is at least the given
-// one, or what a special timestamp asks for. Where there is no such record all three are -1. replica is cluster.NoBroker for a consumer,
-// which sees committed records only; a currentLeaderEpoch of -1 names none.
+// ListOffset answers for one partition of ListOffsets, version 1 and above: the first offset whose timestamp is
+// at least the given one, or what a special timestamp asks for. Where there is no such record all three are -1.
+// replica is cluster.NoBroker for a consumer, which sees committed records only; a currentLeaderEpoch of -1
+// names none.
 func (m *Manager) ListOffset(tp cluster.TopicPartition, currentLeaderEpoch int32, timestamp int64, isolation int8, replica cluster.BrokerID) (
 	offset, foundTimestamp int64, epoch int32, err error) {
 	l, err := m.listing(tp, currentLeaderEpoch, isolation, replica)
@@ -65,9 +66,10 @@ func (m *Manager) listing(tp cluster.TopicPartition, currentLeaderEpoch int32, i
 	if err != nil {
 		return listing{}, err
 	}
-	// Rule 1: a new leader's high watermark comes from the time when it followed, and may lie below what consumers have been
-	// told already. Until it has passed the start of the epoch, "the end" would go back in time, and a consumer that
-	// commits it would read records twice (KIP-207, TestOffsetsAreNotAvailableBeforeTheEpochStart).
+	// Rule 1: a new leader's high watermark comes from the time when it followed, and may lie below what
+	// consumers have been told already. Until it has passed the start of the epoch, "the end" would go back in
+	// time, and a consumer that commits it would read records twice (KIP-207,
+	// TestOffsetsAreNotAvailableBeforeTheEpochStart).
 	l := listing{reign: r, log: log, early: r.leads && log.HighWatermark() < r.epochStart}
 	switch {
 	case replica != cluster.NoBroker:
@@ -87,7 +89,8 @@ func (l listing) latest() (offset, timestamp int64, epoch int32, err error) {
 	return l.visible, -1, l.reign.leaderEpoch, nil
 }
 
-// earliest is the log start with the epoch of its record, or of the next one if the log is empty; -1 in logs from before there were epochs.
+// earliest is the log start with the epoch of its record, or of the next one if the log is empty; -1 in logs
+// from before there were epochs.
 func (l listing) earliest() (offset, timestamp int64, epoch int32, err error) {
 	start := l.log.LogStartOffset()
 	epoch = noEpoch
@@ -114,9 +117,9 @@ func (l listing) committed(offset, timestamp int64, epoch int32, found bool, err
 	}
 }
 
-// ListOffsetsV0 answers as version 0 does: at most limit offsets, the newest first, from those that were last written to at or before
-// the timestamp. Kafka names the begin of each segment; here a log counts as one segment, from its start to its end, which is all
-// that the clients of version 0 made of it.
+// ListOffsetsV0 answers as version 0 does: at most limit offsets, the newest first, from those that were last
+// written to at or before the timestamp. Kafka names the begin of each segment; here a log counts as one
+// segment, from its start to its end, which is all that the clients of version 0 made of it.
 func (m *Manager) ListOffsetsV0(tp cluster.TopicPartition, timestamp int64, limit int, replica cluster.BrokerID) ([]int64, error) {
 	l, err := m.listing(tp, -1, readUncommitted, replica)
 	if err != nil {

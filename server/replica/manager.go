@@ -55,7 +55,8 @@ type ISRChanger interface {
 type Following struct {
 	cluster.TopicPartition
 	TopicID cluster.TopicID
-	// Leader is cluster.NoBroker while nobody leads: then there is nothing to copy, and what was copied before ends.
+	// Leader is cluster.NoBroker while nobody leads: then there is nothing to copy, and what was copied before
+	// ends.
 	Leader      cluster.BrokerID
 	LeaderEpoch int32
 	// Offset is where to fetch from, LastEpoch the epoch of the record before it or -1: the leader answers with
@@ -242,8 +243,8 @@ func (m *Manager) DirFailed(dir string) {
 	}
 }
 
-// checkAll lets everything that waits for a partition look again. Call it with no lock held but Manager.controller, which
-// no operation takes.
+// checkAll lets everything that waits for a partition look again. Call it with no lock held but
+// Manager.controller, which no operation takes.
 func (m *Manager) checkAll(tp cluster.TopicPartition) {
 	check(m.produces, tp)
 	check(m.fetches, tp)

@@ -10,7 +10,8 @@ import (
 	"ottla/logdir"
 )
 
-// metrics count for all partitions. The sums over partitions are made when somebody scrapes, and cost nothing before.
+// metrics count for all partitions. The sums over partitions are made when somebody scrapes, and cost nothing
+// before.
 type metrics struct {
 	m           *Manager
 	registry    prometheus.Registerer

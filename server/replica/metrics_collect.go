@@ -22,7 +22,8 @@ func gaugeDesc(name, help string) *prometheus.Desc {
 
 const numTopicCounters = 8
 
-// topicCounters are the series of a topic. Those of the empty topic, which Prometheus takes for no topic, are the sums.
+// topicCounters are the series of a topic. Those of the empty topic, which Prometheus takes for no topic, are
+// the sums.
 var topicCounters = [numTopicCounters]struct {
 	desc  *prometheus.Desc
 	value func(*topicStats) int64

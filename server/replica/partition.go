@@ -18,7 +18,8 @@ type Partition struct {
 
 	mu struct {
 		sync.RWMutex
-		// reign is replaced under the lock. Holding it shared keeps it from being replaced; reading it needs no lock.
+		// reign is replaced under the lock. Holding it shared keeps it from being replaced; reading it needs no
+		// lock.
 		reign atomic.Pointer[reign]
 	}
 }
@@ -56,8 +57,9 @@ func (p *Partition) LogEndOffset() int64 {
 	return unknownOffset
 }
 
-// AppendAsLeader appends what a client or a coordinator sent, and reports how far the high watermark must rise for the
-// records to be safe, under the reign since which, and whether it rose in the append. It may write into records.
+// AppendAsLeader appends what a client or a coordinator sent, and reports how far the high watermark must rise
+// for the records to be safe, under the reign since which, and whether it rose in the append. It may write into
+// records.
 func (p *Partition) AppendAsLeader(records []byte, acks int16, origin logdir.Origin, version int16) (a appended, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -75,8 +77,9 @@ func (p *Partition) AppendAsLeader(records []byte, acks int16, origin logdir.Ori
 		a.LogStartOffset = r.log.LogStartOffset()
 		return a, ErrNotEnoughReplicas
 	}
-	// Rule 2: the batch carries the epoch of the leader that took it in, so that a follower can find the point from
-	// which two logs differ (TestBatchesCarryTheLeaderEpoch). The lock keeps the reign from ending before the log has it.
+	// Rule 2: the batch carries the epoch of the leader that took it in, so that a follower can find the point
+	// from which two logs differ (TestBatchesCarryTheLeaderEpoch). The lock keeps the reign from ending before
+	// the log has it.
 	a.AppendResult, err = r.log.AppendAsLeader(records, r.leaderEpoch, origin, version)
 	if err != nil {
 		return a, err
@@ -100,8 +103,8 @@ func (p *Partition) committed(since int32, offset int64) (done bool, err error) 
 	case r.failed:
 		return true, ErrStorage
 	case !r.leads || r.since != since:
-		// Between two of our reigns we have followed, and our log may have been cut below the offset and grown again: other
-		// records, whose fate tells nothing of these (TestAnAppendIsNotAnsweredByALaterReign).
+		// Between two of our reigns we have followed, and our log may have been cut below the offset and grown
+		// again: other records, whose fate tells nothing of these (TestAnAppendIsNotAnsweredByALaterReign).
 		return true, ErrNotLeader
 	case r.log.HighWatermark() < offset:
 		return false, nil

@@ -31,8 +31,8 @@ type reign struct {
 
 	// epochStart is where the log ended when this leader epoch began.
 	epochStart int64
-	// since is the leader epoch with which this broker became leader. Under a later epoch it may lead without a break,
-	// and then its log was never cut; so a producer's records are still there.
+	// since is the leader epoch with which this broker became leader. Under a later epoch it may lead without a
+	// break, and then its log was never cut; so a producer's records are still there.
 	since int32
 	// isr is what the controller has confirmed.
 	isr []cluster.BrokerID
@@ -62,8 +62,8 @@ func (r *reign) offline() bool { return r.failed }
 
 // checkEpoch compares the leader epoch that a request names with ours. -1 names none.
 //
-// Rule 3: who speaks of another reign must not read from this one, for its log may have to be cut first; and what it
-// tells of its progress was measured against another log (TestFetchesOfAnotherEpochAreRefused).
+// Rule 3: who speaks of another reign must not read from this one, for its log may have to be cut first; and
+// what it tells of its progress was measured against another log (TestFetchesOfAnotherEpochAreRefused).
 func (r *reign) checkEpoch(epoch int32) error {
 	switch {
 	case epoch < 0 || epoch == r.leaderEpoch:
@@ -112,8 +112,8 @@ func (r *reign) withISR(isr []cluster.BrokerID) *reign {
 	return next
 }
 
-// asking is the reign while another ISR is asked for. WeakISR: until the answer comes, the ISR in ZooKeeper may be either,
-// so whoever is in one of them counts.
+// asking is the reign while another ISR is asked for. WeakISR: until the answer comes, the ISR in ZooKeeper may
+// be either, so whoever is in one of them counts.
 func (r *reign) asking(isr []cluster.BrokerID) *reign {
 	next := r.clone()
 	next.asked = &proposal{isr: isr}

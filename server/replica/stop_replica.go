@@ -13,8 +13,8 @@ import (
 // epochDuringDelete is the leader epoch of a StopReplica for a topic that is deleted: it is above every other.
 const epochDuringDelete int32 = -2
 
-// StopReplica ends the copying of partitions, and deletes those of which the controller says so. A partition that is stopped only
-// keeps its state: the LeaderAndIsr that gave it away has come, or will come.
+// StopReplica ends the copying of partitions, and deletes those of which the controller says so. A partition
+// that is stopped only keeps its state: the LeaderAndIsr that gave it away has come, or will come.
 func (m *Manager) StopReplica(req *kmsg.StopReplicaRequest) *kmsg.StopReplicaResponse {
 	m.controller.Lock()
 	defer m.controller.Unlock()
@@ -58,21 +58,25 @@ func stopsOf(req *kmsg.StopReplicaRequest) []stop {
 	var stops []stop
 	for i := range req.Topics {
 		topic := &req.Topics[i]
+		add := func(partition, leaderEpoch int32, remove bool) {
+			tp := cluster.TopicPartition{Topic: topic.Topic, Partition: partition}
+			stops = append(stops, stop{tp: tp, leaderEpoch: leaderEpoch, remove: remove})
+		}
 		for _, s := range topic.PartitionStates {
-			stops = append(stops, stop{tp: cluster.TopicPartition{Topic: topic.Topic, Partition: s.Partition}, leaderEpoch: s.LeaderEpoch, remove: s.Delete})
+			add(s.Partition, s.LeaderEpoch, s.Delete)
 		}
 		for _, n := range topic.Partitions {
-			stops = append(stops, stop{tp: cluster.TopicPartition{Topic: topic.Topic, Partition: n}, leaderEpoch: noEpoch, remove: req.DeletePartitions})
+			add(n, noEpoch, req.DeletePartitions)
 		}
 		if req.Version == 0 {
-			stops = append(stops, stop{tp: cluster.TopicPartition{Topic: topic.Topic, Partition: topic.Partition}, leaderEpoch: noEpoch, remove: req.DeletePartitions})
+			add(topic.Partition, noEpoch, req.DeletePartitions)
 		}
 	}
 	return stops
 }
 
-// mayStop checks the leader epoch. A partition that is not hosted may be deleted all the same: its topic may have been
-// deleted while this broker was down, and its log lies here still.
+// mayStop checks the leader epoch. A partition that is not hosted may be deleted all the same: its topic may
+// have been deleted while this broker was down, and its log lies here still.
 func (m *Manager) mayStop(s stop) (code int16) {
 	p, ok := m.hosted(s.tp)
 	if !ok {

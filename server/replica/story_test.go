@@ -20,8 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "write what happens into the stories of testdata")
 
-// TestStories plays the scripts of testdata: deeds, a line of dashes, and the state they lead to. Broker 1 is ours; the controller
-// and brokers 2 and 3 are the script.
+// TestStories plays the scripts of testdata: deeds, a line of dashes, and the state they lead to. Broker 1 is
+// ours; the controller and brokers 2 and 3 are the script.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
