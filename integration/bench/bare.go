@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,16 +13,20 @@ import (
 )
 
 // bareServer is the loop that a broker can be compared with at best: a frame is read by two system calls, a
-// batch written by one, an answer by one, fetched ranges sent by sendfile. It checks nothing and forgets
-// a topic when the next one comes.
+// batch written by one, an answer by one, fetched ranges sent by sendfile. It checks nothing.
 type bareServer struct {
 	dir string
 	mu  struct {
 		sync.Mutex
-		topic string
-		logs  map[int32]*bareLog
+		logs map[barePartition]*bareLog
 	}
 	appended chan struct{} // one token; for the one fetch that may wait
+}
+
+// barePartition names a log.
+type barePartition struct {
+	topic     string
+	partition int32
 }
 
 // bareLog is the file of one partition, all its batches being alike.
@@ -51,6 +56,7 @@ func serveBare(addr, dir string) error {
 // acceptBare serves the connections of a listener until it is closed.
 func acceptBare(listener net.Listener, dir string) error {
 	s := &bareServer{dir: dir, appended: make(chan struct{}, 1)}
+	s.mu.logs = map[barePartition]*bareLog{}
 	for {
 		nc, err := listener.Accept()
 		if err != nil {
@@ -91,6 +97,8 @@ func (s *bareServer) serve(nc *net.TCPConn) error {
 			err = s.produce(nc, &w, answer)
 		case fetchKey:
 			err = s.fetch(nc, &w, answer)
+		case forgetKey:
+			err = s.forget(nc, answer)
 		default:
 			err = fmt.Errorf("API key %d", key)
 		}
@@ -100,32 +108,40 @@ func (s *bareServer) serve(nc *net.TCPConn) error {
 	}
 }
 
-// log returns the log of a partition, having removed those of another topic.
-func (s *bareServer) log(topic string, partition int32) (*bareLog, error) {
+// log returns the log of a partition, a new one if it has none.
+func (s *bareServer) log(topic []byte, partition int32) (*bareLog, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.topic != topic {
-		for _, l := range s.mu.logs {
-			_ = l.file.Close()
-			_ = os.Remove(l.file.Name())
-		}
-		s.mu.topic, s.mu.logs = topic, map[int32]*bareLog{}
-	}
-	if l := s.mu.logs[partition]; l != nil {
+	if l := s.mu.logs[barePartition{string(topic), partition}]; l != nil {
 		return l, nil
 	}
 	f, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("%s-%d.log", topic, partition)))
 	if err != nil {
 		return nil, err
 	}
-	s.mu.logs[partition] = &bareLog{file: f}
-	return s.mu.logs[partition], nil
+	l := &bareLog{file: f}
+	s.mu.logs[barePartition{string(topic), partition}] = l
+	return l, nil
+}
+
+// forget removes all logs.
+func (s *bareServer) forget(nc *net.TCPConn, answer []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.mu.logs {
+		if err := errors.Join(l.file.Close(), os.Remove(l.file.Name())); err != nil {
+			return err
+		}
+	}
+	clear(s.mu.logs)
+	_, err := nc.Write(endFrame(answer))
+	return err
 }
 
 func (s *bareServer) produce(nc *net.TCPConn, w *walk, answer []byte) error {
 	w.take(8) // transaction, acks, time-out
 	w.int32()
-	topic := string(w.string())
+	topic := w.string()
 	var of []int32
 	for range w.int32() {
 		partition, batch := w.int32(), w.records()
@@ -150,7 +166,7 @@ func (s *bareServer) produce(nc *net.TCPConn, w *walk, answer []byte) error {
 	case s.appended <- struct{}{}:
 	default:
 	}
-	_, err := nc.Write(endFrame(appendProduceAnswer(answer, topic, of)))
+	_, err := nc.Write(endFrame(appendProduceAnswer(answer, string(topic), of)))
 	return err
 }
 
@@ -158,7 +174,7 @@ func (s *bareServer) fetch(nc *net.TCPConn, w *walk, answer []byte) error {
 	w.int32()
 	deadline := time.After(time.Duration(w.int32()) * time.Millisecond)
 	w.take(4 + 4 + 1 + 4 + 4 + 4)
-	topic := string(w.string())
+	topic := w.string()
 	type piece struct {
 		partition  int32
 		log        *bareLog
@@ -204,7 +220,7 @@ func (s *bareServer) fetch(nc *net.TCPConn, w *walk, answer []byte) error {
 	begin := binary.BigEndian.AppendUint32(answer, 0)
 	begin = append(begin, make([]byte, 2+4)...)
 	begin = binary.BigEndian.AppendUint32(begin, 1)
-	begin = appendString(begin, topic)
+	begin = appendString(begin, string(topic))
 	begin = binary.BigEndian.AppendUint32(begin, uint32(len(pieces)))
 	binary.BigEndian.PutUint32(begin, uint32(len(begin)-4+len(pieces)*fetchedPartitionBytes+int(total)))
 	for _, p := range pieces {

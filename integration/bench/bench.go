@@ -239,7 +239,7 @@ func (b *bench) produce(ctx context.Context, scenario string, load produceLoad) 
 	return b.eachRound(ctx, func(s *server, name, turn string, seconds float64) (line string, err error) {
 		topic := scenario + "-" + turn
 		err = b.withTopic(ctx, s, topic, partitions, func() error {
-			used, err := s.measure(func() (int64, error) { return load.run(s.addr, topic, forSeconds(seconds)) })
+			used, err := s.measure(func() (int64, error) { return load.run(s.addr, topic, forSeconds(ctx, seconds)) })
 			if err == nil {
 				line = fmt.Sprintf("%s %.0f MB/s, %.2f CPU s/GiB", scenario, used.megabytesPerSecond(), used.cpuPerGiB())
 				b.report.add(scenario+", MB/s", name, used.megabytesPerSecond())
@@ -271,7 +271,7 @@ func (b *bench) consume(ctx context.Context) error {
 		}
 	}
 	err := b.eachRound(ctx, func(s *server, name, _ string, seconds float64) (string, error) {
-		used, err := s.measure(func() (int64, error) { return consume(s.addr, topic, each, forSeconds(seconds)) })
+		used, err := s.measure(func() (int64, error) { return consume(s.addr, topic, each, forSeconds(ctx, seconds)) })
 		if err != nil {
 			return "", err
 		}
@@ -291,7 +291,7 @@ func (b *bench) latency(ctx context.Context) error {
 	return b.eachRound(ctx, func(s *server, name, turn string, seconds float64) (line string, err error) {
 		topic := "latency-" + turn
 		err = b.withTopic(ctx, s, topic, 1, func() error {
-			samples, err := latencies(ctx, s.addr, topic, forSeconds(seconds))
+			samples, err := latencies(s.addr, topic, forSeconds(ctx, seconds))
 			if err != nil || len(samples) == 0 {
 				return err
 			}

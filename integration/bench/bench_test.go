@@ -91,7 +91,7 @@ func TestLoadsAgainstTheBareLoop(t *testing.T) {
 	if err != nil || fetched < 3*sent {
 		t.Fatalf("%d bytes fetched, %v", fetched, err)
 	}
-	samples, err := latencies(t.Context(), addr, "one", func(n int64) bool { return n < 50 })
+	samples, err := latencies(addr, "one", func(n int64) bool { return n < 50 })
 	if err != nil || len(samples) != 50 {
 		t.Fatalf("%d latencies, %v", len(samples), err)
 	}

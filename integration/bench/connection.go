@@ -43,7 +43,7 @@ func (c *connection) read() ([]byte, error) {
 }
 
 func (c *connection) roundTrip(request []byte) ([]byte, error) {
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	defer c.SetDeadline(time.Time{})
 	if _, err := c.Write(request); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type server struct {
 	*apache.Process
 	name     string
 	addr     string
+	data     string       // the directory with a file or directory for each partition
 	launched time.Time    // just before exec
 	admin    *kadm.Client // nil for the bare loop, which makes topics by itself
 }
@@ -79,7 +80,7 @@ func (l *launcher) startKafka(zk string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{Process: b.Process, name: "Apache Kafka", addr: b.Addr, launched: b.Started}, nil
+	return &server{Process: b.Process, name: "Apache Kafka", addr: b.Addr, data: b.LogDir, launched: b.Started}, nil
 }
 
 // startOttla execs a broker likewise. With zk empty it runs its embedded ZooKeeper.
@@ -108,7 +109,7 @@ func (l *launcher) startOttla(zk string) (*server, error) {
 	if err := os.WriteFile(file, []byte(lines.String()), 0o644); err != nil {
 		return nil, err
 	}
-	s := &server{name: "Ottla", addr: ports[0], launched: time.Now()}
+	s := &server{name: "Ottla", addr: ports[0], data: settings["log.dirs"], launched: time.Now()}
 	s.Process, err = apache.StartProcess("ottla", dir, exec.Command(l.ottla, file))
 	return s, err
 }
@@ -127,7 +128,7 @@ func (l *launcher) startBare() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: "bare loop", addr: ports[0], launched: time.Now()}
+	s := &server{name: "bare loop", addr: ports[0], data: dir, launched: time.Now()}
 	s.Process, err = apache.StartProcess("bare", dir, exec.Command(self, "-serve-bare", ports[0], "-dir", dir))
 	return s, err
 }
@@ -204,16 +205,43 @@ func (s *server) createTopic(ctx context.Context, topic string, partitions int32
 	}
 }
 
-// deleteTopic gives the disk back and waits a little for the files to go.
+// deleteTopic gives the disk back, and waits until the files are gone, since removing gigabytes keeps the
+// machine busy.
 func (s *server) deleteTopic(ctx context.Context, topic string) error {
-	if s.admin == nil {
-		return nil
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var err error
+	if s.admin != nil {
+		_, err = s.admin.DeleteTopic(ctx, topic)
+	} else {
+		err = s.forgetTopics()
 	}
-	if _, err := s.admin.DeleteTopic(ctx, topic); err != nil {
+	for err == nil {
+		var left []string
+		if left, err = filepath.Glob(filepath.Join(s.data, topic+"-*")); len(left) == 0 {
+			break
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			err = fmt.Errorf("%d files or directories are left: %w", len(left), ctx.Err())
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%s: delete %s: %w", s.name, topic, err)
 	}
-	time.Sleep(300 * time.Millisecond) // log.segment.delete.delay.ms and the deletion itself
 	return nil
+}
+
+// forgetTopics tells the bare loop to remove all it has.
+func (s *server) forgetTopics() error {
+	c, err := dial(s.addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.roundTrip(endFrame(beginRequest(forgetKey, 0)))
+	return err
 }
 
 // end stops the server, however it is.

@@ -12,6 +12,7 @@ const (
 	produceKey, produceVersion   = 0, 8
 	fetchKey, fetchVersion       = 1, 11
 	metadataKey, metadataVersion = 3, 1
+	forgetKey                    = 1000 // understood by the bare loop only: remove all topics
 )
 
 // correlationAt is where a request's correlation id stands in its frame, the length field included.

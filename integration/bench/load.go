@@ -103,9 +103,9 @@ func (l produceLoad) run(addr, topic string, more func(sent int64) bool) (int64,
 }
 
 // forSeconds lets a load go on for so long.
-func forSeconds(seconds float64) func(int64) bool {
+func forSeconds(ctx context.Context, seconds float64) func(int64) bool {
 	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
-	return func(int64) bool { return time.Now().Before(end) }
+	return func(int64) bool { return time.Now().Before(end) && ctx.Err() == nil }
 }
 
 // consume fetches a topic over and over and returns the bytes of records that came. Each partition holds so
@@ -147,7 +147,7 @@ func consume(addr, topic string, recordsEach int64, more func(int64) bool) (int6
 
 // latencies sends one record after another and returns how long each took from the produce to the fetch
 // that was waiting for it.
-func latencies(ctx context.Context, addr, topic string, more func(int64) bool) ([]time.Duration, error) {
+func latencies(addr, topic string, more func(int64) bool) ([]time.Duration, error) {
 	producer, err := dial(addr)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func latencies(ctx context.Context, addr, topic string, more func(int64) bool) (
 	}
 	arrivals := make(chan arrival, 1)
 	var took []time.Duration
-	for n := int64(0); more(n) && ctx.Err() == nil; n++ {
+	for n := int64(0); more(n); n++ {
 		if _, err := consumer.Write(fetch.bytes); err != nil {
 			return nil, err
 		}

@@ -52,7 +52,7 @@ func parseFlags(args []string) (s settings, serveBareAt string, err error) {
 	flags.Float64Var(&s.warmUp, "warm-up", 20, "`seconds` of load before the first round of a scenario")
 	flags.StringVar(&scenarios, "scenarios", strings.Join(scenarioNames(), ","), "what to run, separated by commas")
 	flags.StringVar(&only, "only", "kafka,bare,ottla", "who takes part, separated by commas")
-	flags.StringVar(&s.dir, "dir", "", "where everyone writes; a temporary `directory` by default")
+	flags.StringVar(&s.dir, "dir", "", "`directory` to write in; that for temporary files by default")
 	flags.Float64Var(&s.leaveGiB, "leave-free", 1.5, "`GiB` of memory to leave free when the page cache is filled; 0 fills nothing")
 	flags.StringVar(&serveBareAt, "serve-bare", "", "run the bare loop at this `address` (the bench does so itself)")
 	if err := flags.Parse(args); err != nil {
@@ -79,13 +79,12 @@ func run(ctx context.Context, args []string) error {
 		return serveBare(bareAt, s.dir)
 	}
 	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp("", "ottla-bench-"); err != nil {
-			return err
-		}
-	} else if s.dir, err = filepath.Abs(s.dir); err != nil {
+		s.dir = os.TempDir()
+	}
+	if s.dir, err = filepath.Abs(s.dir); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(s.dir, "run-")
+	dir, err := os.MkdirTemp(s.dir, "ottla-bench-")
 	if err != nil {
 		return err
 	}
