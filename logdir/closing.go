@@ -30,6 +30,7 @@ func (m *Manager) shut() bool {
 	m.mu.Unlock()
 	if !closed {
 		m.background.close()
+		m.notices.Wait()
 	}
 	return !closed
 }

@@ -13,31 +13,71 @@ import (
 )
 
 // Delete takes a log out of service at once, by renaming its directory, and removes its files after
-// file.delete.delay.ms. ErrUnknownLog if there is none.
+// file.delete.delay.ms. One that is quarantined goes the same way. ErrUnknownLog if there is none.
 func (m *Manager) Delete(tp cluster.TopicPartition) error {
 	m.mu.Lock()
 	l, ok := m.mu.logs[tp]
+	q, quarantined := m.mu.folders[tp]
 	delete(m.mu.logs, tp)
-	m.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("delete %v: %w", tp, ErrUnknownLog)
+	if !ok && quarantined {
+		delete(m.mu.folders, tp)
+		delete(m.mu.quarantined, tp)
+		m.metrics.quarantined.Dec()
 	}
+	delay := m.configLocked(tp.Topic).FileDeleteDelay
+	m.mu.Unlock()
+	if ok {
+		return l.delete(delay)
+	}
+	if quarantined {
+		_, err := q.dir.retire(tp, q.folder, delay)
+		return err
+	}
+	return fmt.Errorf("delete %v: %w", tp, ErrUnknownLog)
+}
+
+// delete ends the log's service. Readers that have files open read on.
+func (l *Log) delete(delay time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.gone == nil {
-		l.mu.gone = fmt.Errorf("%v was deleted: %w", tp, ErrClosed)
+		l.mu.gone = fmt.Errorf("%v was deleted: %w", l.tp, ErrClosed)
 	}
-	folder := l.dir.file(deletedName(tp))
-	if err := m.fs.Rename(l.folder(), folder); err != nil {
-		return l.failing(err)
+	folder, err := l.dir.retire(l.tp, l.folder(), delay)
+	if err != nil {
+		return err
 	}
 	l.path.Store(&folder)
 	for _, s := range l.list() {
 		s.moved(folder)
 		s.close()
 	}
-	m.removeFolderLater(l.dir, folder, l.cfg.Load().FileDeleteDelay)
-	return m.fs.SyncDir(l.dir.path)
+	return nil
+}
+
+// retire renames a log's folder to the name of one on its way out, and sends it on it.
+func (d *logDir) retire(tp cluster.TopicPartition, folder string, delay time.Duration) (to string, err error) {
+	to = d.file(deletedName(tp))
+	if err := d.m.fs.Rename(folder, to); err != nil {
+		return folder, d.failing(tp, err)
+	}
+	d.m.removeFolderLater(d, to, delay)
+	d.syncSoon()
+	return to, nil
+}
+
+// syncSoon makes the directory's names durable in the background: one sync for all the logs of a topic
+// that are deleted together.
+func (d *logDir) syncSoon() {
+	if !d.syncing.CompareAndSwap(false, true) {
+		return
+	}
+	d.m.later(func() {
+		d.syncing.Store(false)
+		if err := d.m.fs.SyncDir(d.path); err != nil {
+			_ = d.failing(cluster.TopicPartition{}, err) // that says it, if it is the disk
+		}
+	})
 }
 
 // maxFileName is the longest name that file systems take.

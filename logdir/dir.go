@@ -20,6 +20,7 @@ type logDir struct {
 	lock    io.Closer
 	clean   bool // it was closed properly
 	offline atomic.Pointer[dirError]
+	syncing atomic.Bool // a sync of the names is queued
 	// saved is what the checkpoint files say, by file; the Manager's checkpointing lock guards it.
 	saved map[string]map[cluster.TopicPartition]int64
 }
@@ -60,7 +61,8 @@ func (d *logDir) fail(tp cluster.TopicPartition, err error) error {
 	d.m.log.WithError(err).Errorf("log directory %s goes offline; it failed at %v", d.path, tp)
 	d.m.metrics.offlineDirs.Inc()
 	if f := d.m.o.OnDirFailure; f != nil {
-		d.m.later(func() { f(d.path, err) })
+		// Not as a background job: those may be waiting for the very disk that failed.
+		d.m.notices.Go(func() { f(d.path, err) })
 	}
 	return e.err
 }

@@ -205,6 +205,9 @@ func TestDamageBelowTheRecoveryPointIsNotCutAway(t *testing.T) {
 	if info, err := os.Stat(name); err != nil || info.Size() != size-3 {
 		t.Errorf("the file was changed: %v, %v", info, err)
 	}
+	if err := m.Reload(orders); err == nil || len(m.Quarantined()) != 1 {
+		t.Errorf("reloaded without being mended: %v", err)
+	}
 	if err := os.WriteFile(name, whole, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -213,6 +216,17 @@ func TestDamageBelowTheRecoveryPointIsNotCutAway(t *testing.T) {
 	}
 	l, _ = m.Log(orders)
 	wantValues(t, l, 0, 0, 10)
+	m.Abandon()
+	if err := os.Truncate(name, size-3); err != nil {
+		t.Fatal(err)
+	}
+	m = open(t, o)
+	if err := m.Delete(orders); err != nil || len(m.Quarantined()) != 0 {
+		t.Errorf("delete what is quarantined: %v", err)
+	}
+	if l, err = m.LogOrCreate(orders, cluster.TopicID{5}, true); err != nil || l.LogEndOffset() != 0 {
+		t.Errorf("made anew: %v", err)
+	}
 }
 
 func TestTornTailIsCut(t *testing.T) {

@@ -21,6 +21,7 @@ type Manager struct {
 	metrics       *metrics
 	files         *fileCache
 	background    *scheduler
+	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate
 	dirs          []*logDir
 	watermarks    map[cluster.TopicPartition]int64

@@ -31,7 +31,7 @@ type Options struct {
 	Log          logrus.FieldLogger
 	Metrics      prometheus.Registerer // may be nil
 	// OnDirFailure hears, once for each, of directories that have failed. It is called on a goroutine
-	// of the Manager, with no lock held.
+	// of its own, with no lock held. Close waits for it, so it may not itself call Close.
 	OnDirFailure func(dir string, err error)
 }
 
