@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -138,8 +139,11 @@ func on[R kmsg.Request](handle func(*API, *call, R)) func(*row) func(*API, *call
 				return err
 			}
 			body := c.frame.Body[:used]
-			if r.keepsBytes {
-				body = append([]byte(nil), body...)
+			switch {
+			case r.mend != nil:
+				body = r.mend(body, c.version)
+			case r.keepsBytes:
+				body = bytes.Clone(body)
 			}
 			req := kmsg.RequestForKey(r.key).(R)
 			req.SetVersion(c.version)

@@ -444,8 +444,8 @@ func TestControllersRequests(t *testing.T) {
 	if resp := ask[*kmsg.ControlledShutdownResponse](c, kmsg.NewPtrControlledShutdownRequest(), 3); resp.ErrorCode != codeStaleControllerEpoch {
 		t.Errorf("got %+v", resp)
 	}
-	stop := &kmsg.StopReplicaRequest{ControllerID: 1, ControllerEpoch: 1, BrokerEpoch: -1, Topics: []kmsg.StopReplicaRequestTopic{{Topic: offsetsTopic,
-		PartitionStates: []kmsg.StopReplicaRequestTopicPartitionState{{Partition: 0, LeaderEpoch: -2, Delete: true}}}}}
+	stop := stopAsKafkaSends{&kmsg.StopReplicaRequest{ControllerID: 1, ControllerEpoch: 1, BrokerEpoch: -1, Topics: []kmsg.StopReplicaRequestTopic{{Topic: offsetsTopic,
+		PartitionStates: []kmsg.StopReplicaRequestTopicPartitionState{{Partition: 0, LeaderEpoch: -2, Delete: true}}}}}}
 	if resp := ask[*kmsg.StopReplicaResponse](c, stop, 4); resp.ErrorCode != 0 {
 		t.Errorf("got %+v", resp)
 	}
@@ -453,5 +453,25 @@ func TestControllersRequests(t *testing.T) {
 	defer r.groups.mu.Unlock()
 	if !slices.Equal(r.groups.elected, []int32{0}) || !slices.Equal(r.groups.resigned, []int32{0}) {
 		t.Errorf("elected %v, resigned %v", r.groups.elected, r.groups.resigned)
+	}
+}
+
+// stopAsKafkaSends has isKRaftController before the controller epoch, where kmsg puts it behind.
+type stopAsKafkaSends struct{ *kmsg.StopReplicaRequest }
+
+func (r stopAsKafkaSends) AppendTo(b []byte) []byte {
+	at := len(b) + 4 // behind the controller id
+	b = r.StopReplicaRequest.AppendTo(b)
+	copy(b[at:at+5], []byte{b[at+4], b[at], b[at+1], b[at+2], b[at+3]})
+	return b
+}
+
+// Read in kmsg's order, epoch 1 of Kafka's controller would be 0 or 256, and the deletion of a topic would wait for ever.
+func TestStopReplicaIsReadInKafkasOrder(t *testing.T) {
+	sent := stopAsKafkaSends{&kmsg.StopReplicaRequest{Version: 4, ControllerID: 7, ControllerEpoch: 1, BrokerEpoch: 9}}
+	var got kmsg.StopReplicaRequest
+	got.Version = 4
+	if err := got.ReadFrom(mendStopReplica(sent.AppendTo(nil), 4)); err != nil || got.ControllerEpoch != 1 || got.IsKRaftController || got.BrokerEpoch != 9 {
+		t.Errorf("read as %+v, %v", got, err)
 	}
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/zkcoord/cluster"
@@ -50,4 +52,17 @@ func (a *API) resign(refused map[cluster.TopicPartition]bool, partition, epoch i
 		return
 	}
 	a.Groups.Resign(partition, &epoch)
+}
+
+// mendStopReplica exchanges two fields of version 4: on the wire isKRaftController stands before the controller
+// epoch, and kmsg reads it behind. The guard has seen to it that both are there.
+func mendStopReplica(body []byte, version int16) []byte {
+	body = bytes.Clone(body)
+	if version >= 4 {
+		const after = 4 // the controller id
+		kraft := body[after]
+		copy(body[after:after+4], body[after+1:])
+		body[after+4] = kraft
+	}
+	return body
 }

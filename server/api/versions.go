@@ -19,7 +19,9 @@ type row struct {
 	min, max int16  // versions served, both included
 	// keepsBytes: the handler keeps byte fields beyond its answer, so they must not be views of the frame.
 	keepsBytes bool
-	handler    func(*row) func(*API, *call) error
+	// mend puts a body into the order in which kmsg reads it, where that is not Kafka's. It returns a copy.
+	mend    func(body []byte, version int16) []byte
+	handler func(*row) func(*API, *call) error
 
 	// Filled in by served.
 	handle func(*API, *call) error
@@ -58,7 +60,7 @@ func served() map[int16]*row {
 		{key: 2, name: "LIST_OFFSETS", max: 9, handler: on((*API).listOffsets)},
 		{key: 3, name: "METADATA", max: 12, handler: on((*API).metadata)},
 		{key: 4, name: "LEADER_AND_ISR", max: 7, handler: on((*API).leaderAndISR)},
-		{key: 5, name: "STOP_REPLICA", max: 4, handler: on((*API).stopReplica)},
+		{key: 5, name: "STOP_REPLICA", max: 4, mend: mendStopReplica, handler: on((*API).stopReplica)},
 		{key: 6, name: "UPDATE_METADATA", max: 8, handler: on((*API).updateMetadata)},
 		{key: keyControlledShutdown, name: "CONTROLLED_SHUTDOWN", max: 3, handler: on((*API).controlledShutdown)},
 		{key: 8, name: "OFFSET_COMMIT", max: 9, handler: on((*API).offsetCommit)},
