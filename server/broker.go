@@ -59,6 +59,7 @@ type Broker struct {
 	work       sync.WaitGroup // requests to it that are in flight
 	changes    *isrChanges
 	replicas   *replica.Manager
+	fetchers   *fetchers
 	offsets    *offsetsTopic
 	groups     *group.Coordinator
 	controller *controller.Controller
@@ -66,6 +67,7 @@ type Broker struct {
 	api        *api.API
 	network    *network.Server
 	settings   *zkcoord.ConfigChanges
+	warned     map[string]bool // settings in ZooKeeper that do nothing
 	web        *web.Server
 
 	topicMaker *api.TopicCreator
@@ -96,7 +98,7 @@ func (p part) killed() error {
 func New(c *config.Config, opts ...Option) *Broker {
 	b := &Broker{
 		live: config.NewLive(c), log: logrus.New(), version: "ottla", disk: disk.OS(),
-		dial: (&net.Dialer{}).DialContext, metrics: prometheus.NewRegistry(),
+		dial: (&net.Dialer{}).DialContext, metrics: prometheus.NewRegistry(), warned: make(map[string]bool),
 	}
 	b.epoch.Store(-1)
 	for _, opt := range opts {
@@ -152,7 +154,7 @@ func (b *Broker) Start(ctx context.Context) error {
 		{"groups", b.startGroups},
 		// Bound before the registration, which names the ports; served after it, when we know our epoch.
 		{"listeners", b.bind},
-		{"registration", b.register},
+		{"registration", b.join},
 		// The controller's first requests may be for this very broker: until it serves, they wait in the accept queue.
 		{"controller", b.startController},
 		{"serving", b.serve},
@@ -254,7 +256,7 @@ func (b *Broker) openLogs(ctx context.Context) error {
 	c := b.live.Static()
 	logs, err := logdir.Open(ctx, logdir.Options{
 		Dirs: c.LogDirs, FS: b.disk, BrokerID: b.id, ClusterID: b.clusterID,
-		Defaults: logConfig(b.live.Current().Topic(nil)), RecoveryThreads: int(c.RecoveryThreadsPerDataDir),
+		Defaults: logConfig(b.live.Current().Topic(nil)), RecoveryThreads: recoveryThreads(b.live.Current()),
 		RetentionCheckInterval: c.RetentionCheckInterval, RecoveryPointCheckpointInterval: c.RecoveryPointCheckpoint,
 		LogStartCheckpointInterval: c.LogStartCheckpoint, ProducerIDExpiration: c.ProducerIDExpiration,
 		Log: b.loggers.Named("logdir"), Metrics: b.metrics, OnDirFailure: b.dirFailed,
@@ -265,6 +267,15 @@ func (b *Broker) openLogs(ctx context.Context) error {
 	b.logs = logs
 	b.running("logs", logs.Close, func() error { logs.Abandon(); return nil })
 	return nil
+}
+
+// recoveryThreads is how many logs are loaded at once. Kafka's default of one for each directory stands for
+// nobody having chosen: then it is one for each core, since a start should take no longer than it must.
+func recoveryThreads(c *config.Config) int {
+	if n := int(c.RecoveryThreadsPerDataDir); n > 1 {
+		return n * len(c.LogDirs)
+	}
+	return 0
 }
 
 func (b *Broker) startTimer(context.Context) error {
@@ -280,18 +291,20 @@ func (b *Broker) startReplicas(context.Context) error {
 	b.running("connections to brokers", func() error { b.peers.Close(); b.work.Wait(); return nil }, nil)
 	b.changes = startISRChanges(b.id, b.epoch.Load, b.peers, b.controllerEndpoint, b.loggers.Named("isr"))
 	b.running("ISR changes", func() error { b.changes.Close(); return nil }, nil)
+	b.fetchers = b.newFetchers()
 	b.replicas = replica.New(replica.Options{
 		ID: b.id, Logs: b.logs, Metadata: b.metadata, Timer: b.timer, BrokerEpoch: b.epoch.Load,
 		Config: func() replica.Config {
 			c := b.live.Current()
 			return replica.Config{ReplicaLagTimeMax: c.ReplicaLagTimeMax, HighWatermarkCheckpoint: c.HighWatermarkCheckpoint}
 		},
-		TopicConfig: b.topics.replication, ISRChanger: b.changes, Deleted: b.topicsDeleted,
+		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted,
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,
 	})
 	b.replicas.Start()
 	// Killed, it must find no log to write its high watermarks for.
 	b.running("replicas", b.replicas.Close, func() error { b.logs.Abandon(); _ = b.replicas.Close(); return nil })
+	b.running("fetchers", func() error { b.fetchers.Close(); return nil }, nil)
 	return nil
 }
 
@@ -349,7 +362,9 @@ func (b *Broker) startWeb(context.Context) error {
 		Listen: b.listen,
 		Parts: []web.Part{
 			{Name: "broker", Snapshot: func() any { return b.Snapshot() }},
+			{Name: "controller", Snapshot: b.controllerSnapshot},
 			{Name: "partitions", Snapshot: func() any { return b.replicas.Snapshot() }},
+			{Name: "following", Snapshot: func() any { return b.fetchers.Snapshot() }},
 			{Name: "connections", Snapshot: func() any { return b.network.Snapshot() }},
 		},
 	})
@@ -359,6 +374,16 @@ func (b *Broker) startWeb(context.Context) error {
 	b.web = page
 	b.running("web page", page.Close, nil)
 	b.log.Infof("The broker shows itself at http://%s/", page.Addr())
+	return nil
+}
+
+// controllerSnapshot is what the controller does and what it waits for, nothing where another broker is it.
+func (b *Broker) controllerSnapshot() any {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if s, active := b.controller.Snapshot(ctx); active {
+		return s
+	}
 	return nil
 }
 

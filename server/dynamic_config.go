@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ottla/server/config"
 	"ottla/zkcoord"
 )
 
@@ -37,6 +38,7 @@ func (b *Broker) loadBrokerSettings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.warnOfSettings(forAll, own)
 	// What somebody has left there and cannot be obeyed is said, and the rest counts, as in Kafka.
 	if err := b.live.SetDefault(forAll); err != nil {
 		b.log.Errorf("Settings of all brokers in ZooKeeper: %v", err)
@@ -45,6 +47,18 @@ func (b *Broker) loadBrokerSettings(ctx context.Context) error {
 		b.log.Errorf("Settings of broker %d in ZooKeeper: %v", b.id, err)
 	}
 	return nil
+}
+
+// warnOfSettings says, once for each, which settings in ZooKeeper do nothing.
+func (b *Broker) warnOfSettings(layers ...map[string]string) {
+	for _, layer := range layers {
+		for name := range layer {
+			if warning := config.BrokerWarning(name); warning != "" && !b.warned[name] {
+				b.warned[name] = true
+				b.log.Warnf("In ZooKeeper: %s", warning)
+			}
+		}
+	}
 }
 
 // watchSettings follows /config/changes from here on. The notifications of the last quarter of an hour are
@@ -108,4 +122,5 @@ func (b *Broker) applyBrokerSettings() {
 		}
 	}
 	b.network.SetLimits(b.limits())
+	b.fetchers.Resize()
 }

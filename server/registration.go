@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +13,16 @@ import (
 	"ottla/zkcoord"
 	"ottla/zkcoord/cluster"
 )
+
+// join registers the broker for the first time. The session may have expired while the logs were loaded; the
+// next one serves as well.
+func (b *Broker) join(ctx context.Context) error {
+	for {
+		if err := b.register(ctx); !errors.Is(err, zkcoord.ErrSessionExpired) {
+			return err
+		}
+	}
+}
 
 // register creates /brokers/ids/N and remembers under which session, so that after a crash the broker knows
 // its own leftover from a stranger. The controller has it done again in each new session, before the broker
