@@ -22,27 +22,37 @@ const coordinatorPatience = time.Second
 // findCoordinator tells which broker coordinates a group: the leader of the group's partition of
 // __consumer_offsets, which is made on first use, whatever auto.create.topics.enable says.
 func (a *API) findCoordinator(c *call, req *kmsg.FindCoordinatorRequest) {
-	deadline := time.Now().Add(coordinatorPatience)
+	search := coordinatorSearch{api: a, call: c, kind: req.CoordinatorType, deadline: time.Now().Add(coordinatorPatience)}
 	resp := kmsg.NewPtrFindCoordinatorResponse()
 	if c.version >= 4 {
 		for _, key := range req.CoordinatorKeys {
-			resp.Coordinators = append(resp.Coordinators, a.coordinator(c, req.CoordinatorType, key, deadline))
+			resp.Coordinators = append(resp.Coordinators, search.find(key))
 		}
 		c.reply(resp)
 		return
 	}
-	f := a.coordinator(c, req.CoordinatorType, req.CoordinatorKey, deadline)
+	f := search.find(req.CoordinatorKey)
 	resp.ErrorCode, resp.ErrorMessage = f.ErrorCode, f.ErrorMessage
 	resp.NodeID, resp.Host, resp.Port = f.NodeID, f.Host, f.Port
 	c.reply(resp)
 }
 
-func (a *API) coordinator(c *call, kind int8, key string, deadline time.Time) kmsg.FindCoordinatorResponseCoordinator {
+// coordinatorSearch is what the keys of one request share: one attempt to make the topic, one patience.
+type coordinatorSearch struct {
+	api      *API
+	call     *call
+	kind     int8
+	deadline time.Time
+	asked    bool // for the topic to be made
+	hopeless bool // it cannot be
+}
+
+func (f *coordinatorSearch) find(key string) kmsg.FindCoordinatorResponseCoordinator {
 	out := kmsg.NewFindCoordinatorResponseCoordinator()
 	out.Key, out.NodeID, out.Port, out.ErrorMessage = key, int32(cluster.NoBroker), -1, new(string)
-	switch kind {
+	switch f.kind {
 	case groupCoordinator:
-		n, ok := a.awaitGroupCoordinator(c, key, deadline)
+		n, ok := f.ofGroup(key)
 		if !ok {
 			out.ErrorCode = codeCoordinatorNotAvailable
 			break
@@ -59,18 +69,23 @@ func (a *API) coordinator(c *call, kind int8, key string, deadline time.Time) km
 	return out
 }
 
-// awaitGroupCoordinator finds a group's coordinator, and waits for it while its topic is being made; not at
-// all if it cannot be made.
-func (a *API) awaitGroupCoordinator(c *call, group string, deadline time.Time) (found node, ok bool) {
-	if _, exists := a.Metadata.Snapshot().Topic(offsetsTopic); !exists {
+// ofGroup finds a group's coordinator, and waits for it while its topic is being made; not at all if it
+// cannot be made.
+func (f *coordinatorSearch) ofGroup(group string) (found node, ok bool) {
+	a, c := f.api, f.call
+	if _, exists := a.Metadata.Snapshot().Topic(offsetsTopic); !exists && !f.asked {
+		f.asked = true
 		ctx, cancel := c.adminContext(0)
 		defer cancel()
 		if err := a.Topics.AutoCreate(ctx, offsetsTopic); err != nil {
 			a.quiet.warnf(a.Log, "group %s has no coordinator: cannot make %s: %v", group, offsetsTopic, err)
-			return node{}, false
+			f.hopeless = true
 		}
 	}
-	a.Topics.Await(c.ctx, time.Until(deadline), func(s *metadata.Snapshot) bool {
+	if f.hopeless {
+		return node{}, false
+	}
+	a.Topics.Await(c.ctx, time.Until(f.deadline), func(s *metadata.Snapshot) bool {
 		p, known := s.Partition(cluster.TopicPartition{Topic: offsetsTopic, Partition: a.Groups.PartitionFor(group)})
 		if nodes := addNode(nil, s, p.Leader, c.listener()); known && len(nodes) > 0 {
 			found, ok = nodes[0], true
