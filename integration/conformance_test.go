@@ -5,9 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -214,7 +217,7 @@ func (r *replay) call(t *testing.T, p *probe, c *call) []string {
 	if c.Request == "" {
 		return nil // the recording has the answer only, in words
 	}
-	frame, req := r.request(t, c)
+	frame, req := r.request(t, p, c)
 	if c.Answer == "" && !c.closes() {
 		if _, err := r.exchange(c.Connection, frame, false); err != nil {
 			t.Fatalf("%s: %v", c.API, err)
@@ -224,16 +227,25 @@ func (r *replay) call(t *testing.T, p *probe, c *call) []string {
 	until := time.Now().Add(settling)
 	for {
 		answer, err := r.exchange(c.Connection, frame, true)
-		differences := r.judge(t, c, req, answer, err)
-		if len(differences) == 0 || !settles[c.API] || time.Now().After(until) || errors.Is(err, io.EOF) {
+		differences := r.judge(t, p, c, req, answer, err)
+		if len(differences) == 0 || !settles[c.API] && !settles[p.id()] && !retriable(differences) || time.Now().After(until) || errors.Is(err, io.EOF) {
 			return differences
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// request is the recorded frame, with our names for what the brokers made up.
-func (r *replay) request(t *testing.T, c *call) ([]byte, kmsg.Request) {
+// retriable reports whether the broker is only not ready yet: COORDINATOR_LOAD_IN_PROGRESS and
+// CONCURRENT_TRANSACTIONS.
+func retriable(differences []string) bool {
+	return slices.ContainsFunc(differences, func(d string) bool {
+		return strings.Contains(d, "ErrorCode: 14,") || strings.Contains(d, "ErrorCode: 51,")
+	})
+}
+
+// request is the recorded frame, with our names for what the brokers made up and, where the broker looks at
+// its clock, times like those that were recorded.
+func (r *replay) request(t *testing.T, p *probe, c *call) ([]byte, kmsg.Request) {
 	t.Helper()
 	frame, err := c.frame()
 	if err != nil {
@@ -243,13 +255,32 @@ func (r *replay) request(t *testing.T, c *call) ([]byte, kmsg.Request) {
 	if err != nil {
 		t.Fatalf("%s: %v", c.API, err)
 	}
-	if r.rename(reflect.ValueOf(req), "") {
+	changed := r.rename(reflect.ValueOf(req), "")
+	if ahead, ok := clocks[p.id()]; ok {
+		changed = true
+		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
+			for _, partition := range topic.Partitions {
+				moveTo(partition.Records, time.Now().Add(ahead))
+			}
+		}
+	}
+	if changed {
 		frame = kmsg.NewRequestFormatter(kmsg.FormatterClientID(client)).AppendRequest(nil, req, correlation)[4:]
 	}
 	return frame, req
 }
 
-func (r *replay) judge(t *testing.T, c *call, req kmsg.Request, answer []byte, err error) []string {
+// moveTo makes a batch's first record be of a certain time; the others keep their distance from it.
+func moveTo(records []byte, first time.Time) {
+	const crc, attributes, baseTimestamp, maxTimestamp = 17, 21, 27, 35
+	by := first.UnixMilli() - int64(binary.BigEndian.Uint64(records[baseTimestamp:]))
+	for _, at := range []int{baseTimestamp, maxTimestamp} {
+		binary.BigEndian.PutUint64(records[at:], binary.BigEndian.Uint64(records[at:])+uint64(by))
+	}
+	binary.BigEndian.PutUint32(records[crc:], crc32.Checksum(records[attributes:], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func (r *replay) judge(t *testing.T, p *probe, c *call, req kmsg.Request, answer []byte, err error) []string {
 	t.Helper()
 	switch {
 	case errors.Is(err, io.EOF):
@@ -274,5 +305,8 @@ func (r *replay) judge(t *testing.T, c *call, req kmsg.Request, answer []byte, e
 	if err != nil {
 		return []string{fmt.Sprintf("%s: %v in %x", c.API, err, answer)}
 	}
-	return r.compare(c.API, tree(reflect.ValueOf(want)), tree(reflect.ValueOf(got)))
+	return slices.DeleteFunc(r.compare(c.API, tree(reflect.ValueOf(want)), tree(reflect.ValueOf(got))), func(d string) bool {
+		passing, ok := underWay[p.id()]
+		return ok && strings.HasPrefix(d, passing)
+	})
 }

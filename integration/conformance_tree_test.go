@@ -84,12 +84,14 @@ var made = map[string]string{
 }
 
 // nobody are the values that are no name at all.
-func nobody(v any) bool { return v == nil || v == "" || v == zeroID || v == int64(0) || v == int64(-1) }
+func nobody(kind string, v any) bool {
+	return v == nil || v == "" || v == zeroID || v == int64(-1) || v == int64(0) && kind != "producer"
+}
 
 // same reports whether two made-up names are the same, as far as we know; new ones it learns.
 func (a *aliases) same(kind string, recorded, ours any) bool {
-	if nobody(recorded) || nobody(ours) {
-		return recorded == ours || kind == "producer" && a.learn(kind, recorded, ours)
+	if nobody(kind, recorded) || nobody(kind, ours) {
+		return recorded == ours
 	}
 	return a.learn(kind, recorded, ours)
 }
@@ -200,7 +202,7 @@ func (a *aliases) compareLists(path string, recorded, ours []any) (differences [
 	for _, r := range recorded {
 		about := a.about(r, true)
 		if len(left[about]) == 0 {
-			differences = append(differences, fmt.Sprintf("%s: lacks %s", path, brief(r)))
+			differences = append(differences, fmt.Sprintf("%s: lacks [%s] %s", path, about, brief(r)))
 			continue
 		}
 		differences = append(differences, a.compare(fmt.Sprintf("%s[%s]", path, about), r, left[about][0])...)
@@ -208,7 +210,7 @@ func (a *aliases) compareLists(path string, recorded, ours []any) (differences [
 	}
 	for _, about := range fieldsOf(left) {
 		for _, o := range left[about] {
-			differences = append(differences, fmt.Sprintf("%s: has %s beside what was recorded", path, brief(o)))
+			differences = append(differences, fmt.Sprintf("%s: has [%s] beside what was recorded: %s", path, about, brief(o)))
 		}
 	}
 	return differences
