@@ -118,7 +118,9 @@ func (l *Log) collectSync(below int64) (*syncWork, error) {
 	w := &syncWork{log: l, to: l.mu.written, epochs: l.epochs.writes, meta: l.mu.metaDirty, records: l.mu.unflushed, truncations: l.mu.truncations}
 	list := l.list()
 	point := l.recoveryPoint.Load()
-	from, last := max(floorSegment(list, point), 0), len(list)-1
+	// The segment that holds the last synced record was perhaps active when it was synced, and its indexes
+	// were not: only that of a closed one is.
+	from, last := max(floorSegment(list, point-1), 0), len(list)-1
 	if below < w.to.offset {
 		// Only closed segments are meant; a truncation may have put others in the place of those that
 		// were when the roll asked for this.

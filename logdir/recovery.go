@@ -21,7 +21,7 @@ func (ld *loader) recover() (end int64, recovered bool, err error) {
 		return 0, false, err
 	}
 	if !ld.clean {
-		from = min(from, max(floorSegment(list, ld.point), 0))
+		from = min(from, ld.firstUnsynced())
 	}
 	if from == len(list) {
 		end, err = list[from-1].findEnd()
@@ -36,7 +36,7 @@ func (ld *loader) recover() (end int64, recovered bool, err error) {
 func (ld *loader) firstDamaged() (int, error) {
 	l := ld.l
 	for i, s := range l.list() {
-		if !ld.clean && (i+1 == len(l.list()) || l.list()[i+1].base > ld.point) {
+		if !ld.clean && i == ld.firstUnsynced() {
 			return i, nil
 		}
 		err := s.loadIndexes()
@@ -49,6 +49,12 @@ func (ld *loader) firstDamaged() (int, error) {
 		}
 	}
 	return len(l.list()), nil
+}
+
+// firstUnsynced is the number of the segment from which on indexes are not trusted after a crash: the one
+// that holds the last synced record, since an active segment is synced without its indexes.
+func (ld *loader) firstUnsynced() int {
+	return max(floorSegment(ld.l.list(), ld.point-1), 0)
 }
 
 // findEnd is the offset behind the segment's last batch.
