@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -60,23 +61,29 @@ func run(args []string, log *logrus.Logger) error {
 	broker := server.New(settings, server.WithLogger(log), server.WithVersion(version()))
 	ended := make(chan error, 1)
 	go func() { ended <- broker.Run(ctx) }()
-	for asked := false; ; {
+	for asked := (time.Time{}); ; {
 		select {
 		case err := <-ended:
-			if asked && errors.Is(err, context.Canceled) {
+			if !asked.IsZero() && errors.Is(err, context.Canceled) {
 				return nil // it was told to end before it had started
 			}
 			return err
 		case s := <-signals:
-			if asked {
+			switch {
+			case asked.IsZero():
+				asked = time.Now()
+				log.Infof("%s: shutting down; once more to end at once", s)
+				stop()
+			case time.Since(asked) > sameSignal:
 				return fmt.Errorf("%s again: ended at once, the logs will be recovered at the next start", s)
 			}
-			asked = true
-			log.Infof("%s: shutting down; once more to end at once", s)
-			stop()
 		}
 	}
 }
+
+// sameSignal is how close two signals count as one: who ends a process and its group, as timeout(1) and some
+// supervisors do, sends it two.
+const sameSignal = 500 * time.Millisecond
 
 type arguments struct {
 	file      string

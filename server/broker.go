@@ -214,7 +214,6 @@ func (b *Broker) startZooKeeper(context.Context) error {
 	}
 	b.zookeeper = zk
 	b.running("embedded ZooKeeper", zk.Close, zk.Kill)
-	b.log.Infof("Embedded ZooKeeper listens on %s, data in %s", zk.Addr(), c.EmbeddedZooKeeperDataDir)
 	return nil
 }
 
@@ -410,6 +409,10 @@ func (b *Broker) Snapshot() Snapshot {
 		LogDirs: strings.Join(b.logs.LiveDirs(), ", "), Process: os.Getpid(),
 	}
 }
+
+// Metadata is the cluster as the controller has told this broker of it. It is there once the broker has
+// started.
+func (b *Broker) Metadata() *metadata.Snapshot { return b.metadata.Snapshot() }
 
 // Addr is where the named listener is bound, host:port.
 func (b *Broker) Addr(listener string) string {
