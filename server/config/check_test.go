@@ -94,10 +94,10 @@ func TestWarningsOfSingleSettings(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"message.max.bytes":    "",
-		"background.threads":   "configuration background.threads: it does nothing, since Ottla does not have what it tunes",
-		"num.replica.fetchers": "configuration num.replica.fetchers: known, but not obeyed yet",
-		"no.such":              "configuration no.such: unknown, it does nothing",
+		"message.max.bytes":   "",
+		"background.threads":  "configuration background.threads: it does nothing, since Ottla does not have what it tunes",
+		"log.cleaner.threads": "configuration log.cleaner.threads: known, but not obeyed yet",
+		"no.such":             "configuration no.such: unknown, it does nothing",
 	} {
 		if got := BrokerWarning(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

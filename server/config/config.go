@@ -68,6 +68,14 @@ type Config struct {
 	ProducerIDExpiration           time.Duration `key:"producer.id.expiration.ms"`
 	HighWatermarkCheckpoint        time.Duration `key:"replica.high.watermark.checkpoint.interval.ms"`
 	ReplicaLagTimeMax              time.Duration `key:"replica.lag.time.max.ms"`
+	ReplicaFetchers                int32         `key:"num.replica.fetchers"`
+	ReplicaFetchBackoff            time.Duration `key:"replica.fetch.backoff.ms"`
+	ReplicaFetchMaxBytes           int32         `key:"replica.fetch.max.bytes"`
+	ReplicaFetchMinBytes           int32         `key:"replica.fetch.min.bytes"`
+	ReplicaFetchResponseMaxBytes   int32         `key:"replica.fetch.response.max.bytes"`
+	ReplicaFetchWaitMax            time.Duration `key:"replica.fetch.wait.max.ms"`
+	ReplicaSocketReceiveBuffer     int32         `key:"replica.socket.receive.buffer.bytes"`
+	ReplicaSocketTimeout           time.Duration `key:"replica.socket.timeout.ms"`
 	FetchMaxBytes                  int32         `key:"fetch.max.bytes"`
 	FetchSessionCacheSlots         int32         `key:"max.incremental.fetch.session.cache.slots"`
 	AutoCreateTopics               bool          `key:"auto.create.topics.enable"`

@@ -134,7 +134,7 @@ func TestWarnings(t *testing.T) {
 		"num.partitons", "3", // a slip
 		"Num.Partitions", "3", // names have case
 		"num.io.threads", "8",
-		"replica.fetch.min.bytes", "1",
+		"max.connection.creation.rate", "1",
 		"storage.min.free.bytes", "1000000",
 		"log.cleanup.policy", "compact",
 		"listener.name.external.ssl.client.auth", "required",
@@ -151,8 +151,8 @@ func TestWarnings(t *testing.T) {
 		"configuration Num.Partitions: unknown, it does nothing",
 		"configuration listener.name.external.ssl.client.auth: not obeyed yet, ssl.client.auth has one value for all listeners (here it was set for external)",
 		"configuration num.partitons: unknown, it does nothing",
+		"configuration max.connection.creation.rate: known, but not obeyed yet",
 		"configuration num.io.threads: it does nothing, since Ottla does not have what it tunes",
-		"configuration replica.fetch.min.bytes: known, but not obeyed yet",
 		"configuration storage.min.free.bytes: known, but not obeyed yet",
 		"configuration log.cleanup.policy: compact is not obeyed yet, nothing is compacted",
 	}
