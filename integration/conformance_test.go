@@ -43,7 +43,7 @@ func startRecorded(t *testing.T) string {
 	properties := map[string]string{
 		// The recording makes a topic for a second broker that never comes: nobody could be handed its leadership.
 		"controlled.shutdown.enable": "false",
-		"broker.id": "1", "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": t.TempDir(), "zookeeper.connect": zookeeper.Addr(),
+		"broker.id":                  "1", "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": t.TempDir(), "zookeeper.connect": zookeeper.Addr(),
 	}
 	maps.Copy(properties, recordedSettings)
 	settings, err := config.Parse(properties, log)
