@@ -1,0 +1,172 @@
+package mixed
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"ottla/integration/apache"
+)
+
+// patience bounds what has to happen on a machine that is busy with other things. It asserts nothing.
+const patience = 90 * time.Second
+
+// sessionTimeout is how long a killed broker stays in ZooKeeper: as short as ZooKeeper grants.
+const sessionTimeout = 4 * time.Second
+
+// cluster is a ZooKeeper and the brokers beside it.
+type cluster struct {
+	t       *testing.T
+	kafka   *apache.Installation
+	zoo     *apache.ZooKeeper
+	znodes  *znodes
+	brokers []*broker
+	client  *kgo.Client
+	admin   *kadm.Client
+}
+
+// start runs a cluster until the end of the test: a broker of each kind named, with the ids 1, 2 ... It
+// returns when every broker knows every other. settings are added to all brokers' server.properties.
+func start(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
+	t.Helper()
+	c := &cluster{t: t, kafka: apache.Require(t), zoo: apache.StartZooKeeper(t)}
+	c.znodes = connectZooKeeper(t, c.zoo.Addr)
+	dir := t.TempDir() // before the cleanup of the brokers, so that it is removed after it
+	t.Cleanup(c.end)
+	for i, k := range kinds {
+		id := int32(i + 1)
+		b := &broker{c: c, id: id, kind: k, dir: filepath.Join(dir, fmt.Sprint("broker-", id)), addr: freeAddress(t)}
+		if err := os.MkdirAll(b.dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b.settings = clusterSettings(len(kinds))
+		maps.Copy(b.settings, settings)
+		c.brokers = append(c.brokers, b)
+	}
+	c.startAll(c.brokers...)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs()...), kgo.MetadataMinAge(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	c.client, c.admin = client, kadm.NewClient(client)
+	return c
+}
+
+// clusterSettings suit a test, and both kinds of broker understand them.
+func clusterSettings(brokers int) map[string]string {
+	return map[string]string{
+		"offsets.topic.replication.factor": fmt.Sprint(brokers),
+		"offsets.topic.num.partitions":     "3",
+		"group.initial.rebalance.delay.ms": "0",
+		"min.insync.replicas":              "1",
+		"default.replication.factor":       fmt.Sprint(brokers),
+		"zookeeper.session.timeout.ms":     fmt.Sprint(sessionTimeout.Milliseconds()),
+		// Leaders and the controller move when a test says so, not by themselves.
+		"auto.leader.rebalance.enable": "false",
+		// A short backoff: followers whose leader has just been killed try the next one soon.
+		"replica.fetch.backoff.ms":             "100",
+		"controlled.shutdown.retry.backoff.ms": "500",
+		"log.cleaner.dedupe.buffer.size":       "2097152",
+		"log.cleaner.enable":                   "false",
+	}
+}
+
+// startAll starts brokers at the same time and waits until every broker that runs knows all that do.
+func (c *cluster) startAll(brokers ...*broker) {
+	c.t.Helper()
+	var starts errgroup.Group
+	for _, b := range brokers {
+		starts.Go(b.launch)
+	}
+	if err := starts.Wait(); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, b := range brokers {
+		if err := b.process.WaitReady(b.knowsItself); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.eventually("every broker knows every other", func() error {
+		for _, b := range c.running() {
+			if err := b.knows(c.runningIDs()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (c *cluster) broker(id int32) *broker { return c.brokers[id-1] }
+
+func (c *cluster) running() []*broker {
+	return slices.DeleteFunc(slices.Clone(c.brokers), func(b *broker) bool { return b.process == nil })
+}
+
+func (c *cluster) runningIDs() (ids []int32) {
+	for _, b := range c.running() {
+		ids = append(ids, b.id)
+	}
+	return ids
+}
+
+// addrs are those of all brokers, whether they run or not: they do not change.
+func (c *cluster) addrs() (addrs []string) {
+	for _, b := range c.brokers {
+		addrs = append(addrs, b.addr)
+	}
+	return addrs
+}
+
+func (c *cluster) end() {
+	for _, b := range c.brokers {
+		b.kill()
+		if c.t.Failed() {
+			c.t.Logf("broker %d printed:\n%s", b.id, b.output())
+		}
+	}
+}
+
+// eventually tries until there is no error.
+func (c *cluster) eventually(what string, try func() error) {
+	c.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("not after %v: %s: %v", patience, what, err)
+		}
+		time.Sleep(25 * time.Millisecond) // between two looks
+	}
+}
+
+// patient is a context for what has to happen.
+func (c *cluster) patient() context.Context {
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	c.t.Cleanup(cancel)
+	return ctx
+}
+
+// freeAddress is an address on the loopback interface that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

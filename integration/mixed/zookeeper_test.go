@@ -1,0 +1,134 @@
+package mixed
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// znodes is ZooKeeper's tree, seen by somebody who is no broker.
+type znodes struct {
+	t    *testing.T
+	conn *zk.Conn
+}
+
+type noLog struct{}
+
+func (noLog) Printf(string, ...any) {}
+
+func connectZooKeeper(t *testing.T, addr string) *znodes {
+	t.Helper()
+	conn, events, err := zk.Connect([]string{addr}, 30*time.Second, zk.WithLogger(noLog{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		for range events {
+		}
+	})
+	return &znodes{t, conn}
+}
+
+func (z *znodes) exists(path string) bool {
+	z.t.Helper()
+	found, _, err := z.conn.Exists(path)
+	if err != nil {
+		z.t.Fatalf("%s: %v", path, err)
+	}
+	return found
+}
+
+func (z *znodes) get(path string) ([]byte, error) {
+	data, _, err := z.conn.Get(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
+}
+
+func (z *znodes) set(path, data string) {
+	z.t.Helper()
+	if _, err := z.conn.Set(path, []byte(data), -1); err != nil {
+		z.t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// delete removes a znode that may be gone already.
+func (z *znodes) delete(path string) {
+	z.t.Helper()
+	if err := z.conn.Delete(path, -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		z.t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// controller is the id in /controller, or an error while there is none.
+func (z *znodes) controller() (int32, error) {
+	data, err := z.get("/controller")
+	if err != nil {
+		return 0, err
+	}
+	var claim struct {
+		BrokerID int32 `json:"brokerid"`
+	}
+	return claim.BrokerID, json.Unmarshal(data, &claim)
+}
+
+// partitionState is a partition's state znode.
+type partitionState struct {
+	Leader      int32   `json:"leader"`
+	LeaderEpoch int32   `json:"leader_epoch"`
+	ISR         []int32 `json:"isr"`
+}
+
+func (z *znodes) state(topic string, partition int32) (s partitionState, err error) {
+	data, err := z.get(fmt.Sprintf("/brokers/topics/%s/partitions/%d/state", topic, partition))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(data, &s)
+}
+
+// moveController makes a broker the controller: the others are frozen for as long as its election takes,
+// and wake up to find that another one has won.
+func (c *cluster) moveController(to int32) {
+	c.t.Helper()
+	if now, err := c.znodes.controller(); err == nil && now == to {
+		return
+	}
+	for _, b := range c.running() {
+		if b.id != to {
+			b.pause()
+			defer b.resume()
+		}
+	}
+	c.znodes.delete("/controller")
+	c.eventually(fmt.Sprintf("broker %d is the controller", to), func() error {
+		now, err := c.znodes.controller()
+		if err == nil && now != to {
+			err = fmt.Errorf("broker %d is", now)
+		}
+		return err
+	})
+}
+
+// awaitController waits until every broker has been told who the controller is.
+func (c *cluster) awaitController(id int32) {
+	c.t.Helper()
+	c.eventually(fmt.Sprintf("every broker knows that broker %d is the controller", id), func() error {
+		for _, b := range c.running() {
+			answer, err := b.metadata()
+			if err != nil {
+				return err
+			}
+			if answer.ControllerID != id {
+				return fmt.Errorf("broker %d says it is %d", b.id, answer.ControllerID)
+			}
+		}
+		return nil
+	})
+}
