@@ -244,7 +244,7 @@ func TestFetchSizes(t *testing.T) {
 		"all":                               {max: 1 << 20, minOneBatch: true, want: 5 * size},
 		"cut in the middle of a batch":      {max: 2500, minOneBatch: true, want: 2500},
 		"one batch at least":                {from: 2, max: 1, minOneBatch: true, want: size},
-		"cut in the first batch":            {from: 2, max: 1, want: 1},
+		"not even the first batch fits":     {from: 2, max: 1},
 		"nothing asked":                     {max: 0},
 		"at the end":                        {from: 5, max: 100, minOneBatch: true},
 		"behind the end":                    {from: 6, max: 100, err: ErrOffsetOutOfRange},

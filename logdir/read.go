@@ -7,8 +7,8 @@ import (
 )
 
 // Read finds the batches from the one that holds the offset from, as far as limit allows, at most
-// maxBytes of them: the last may be cut in the middle. With minOneBatch the first comes whole, whatever
-// its size. At the limit there is nothing, which is no error; outside the log it is ErrOffsetOutOfRange.
+// maxBytes of them: the last may be cut in the middle, but not the first. With minOneBatch that comes
+// whatever its size, else there is nothing if it does not fit. At the limit there is nothing, which is no error; outside the log it is ErrOffsetOutOfRange.
 // No lock is taken that an append holds. The caller releases the Data.
 func (l *Log) Read(from int64, maxBytes int, minOneBatch bool, limit Limit) (Data, error) {
 	if err := l.dir.err(); err != nil {
@@ -125,8 +125,11 @@ func (r *reader) find(s *segment, stop int64) (position int64, length int, err e
 		return 0, -1, err
 	}
 	length = int(min(stop-position, int64(max(r.maxBytes, 0))))
-	if r.minOneBatch {
-		length = max(length, h.SizeInBytes())
+	switch first := h.SizeInBytes(); {
+	case r.minOneBatch:
+		length = max(length, first)
+	case length < first:
+		length = 0 // a client can do nothing with a part of its first batch
 	}
 	return position, length, nil
 }

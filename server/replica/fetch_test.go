@@ -159,10 +159,10 @@ func TestFetchLimits(t *testing.T) {
 	}{
 		"room for all":                                {maxBytes: 1000, partitionMax: 1000, want: [2]int{3 * size, 3 * size}},
 		"the first batch comes whole":                 {maxBytes: 1, partitionMax: 1000, want: [2]int{size, 0}},
-		"only the first thing found may exceed":       {maxBytes: 1000, partitionMax: 1, want: [2]int{size, 1}},
+		"only the first thing found may exceed":       {maxBytes: 1000, partitionMax: 1, want: [2]int{size, 0}},
 		"a partition's limit cuts in the middle":      {maxBytes: 1000, partitionMax: 100, want: [2]int{100, 100}},
 		"the request's limit is used up by the first": {maxBytes: 100, partitionMax: 1000, want: [2]int{100, 0}},
-		"the rest is for the second":                  {maxBytes: 3*size + 10, partitionMax: 1000, want: [2]int{3 * size, 10}},
+		"what is left does not fit the second":        {maxBytes: 3*size + 10, partitionMax: 1000, want: [2]int{3 * size, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parts := []FetchPartition{wanted(-1, 0), wanted(-1, 0)}
