@@ -3,13 +3,10 @@ package server
 import (
 	"context"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"ottla/server/api"
 	"ottla/server/metadata"
 	"ottla/server/network"
 	"ottla/server/peer"
-	"ottla/server/replica"
 	"ottla/zkcoord/cluster"
 	"ottla/zkcoord/controller"
 )
@@ -84,7 +81,7 @@ func (b *Broker) startController(context.Context) error {
 func (b *Broker) serve(context.Context) error {
 	b.topicMaker = api.NewTopicCreator(b.zk, b.metadata, b.live, b.loggers.Named("topics"))
 	b.api = api.New(api.Options{
-		ID: b.id, ClusterID: b.clusterID, Config: b.live, Metadata: b.metadata, Replicas: watchedReplicas{b.replicas, b.topicMaker},
+		ID: b.id, ClusterID: b.clusterID, Config: b.live, Metadata: b.metadata, Replicas: b.replicas,
 		Groups: b.groups, Controller: b.controller, Offsets: b.zk,
 		AllocateProducerIDs: b.allocateProducerIDs, Log: b.loggers.Named("api"),
 		AdminParts: api.AdminParts{ZooKeeper: b.zk, Topics: b.topicMaker, Loggers: b.loggers, LogDirs: b.logs},
@@ -94,19 +91,6 @@ func (b *Broker) serve(context.Context) error {
 	// Leadership is handed over while the broker still serves; then nobody new comes in.
 	b.running("serving", func() error { b.handOver(); b.network.StopAccepting(); return nil }, func() error { return nil })
 	return nil
-}
-
-// watchedReplicas tells whoever waits for the metadata cache that it has changed.
-type watchedReplicas struct {
-	*replica.Manager
-	topics *api.TopicCreator
-}
-
-// UpdateMetadata applies the request, then wakes those who wait for what it tells.
-func (r watchedReplicas) UpdateMetadata(req *kmsg.UpdateMetadataRequest) *kmsg.UpdateMetadataResponse {
-	resp := r.Manager.UpdateMetadata(req)
-	r.topics.MetadataUpdated()
-	return resp
 }
 
 // awaitMetadata waits until the controller has told this broker of the cluster, itself included; before that
