@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-// Require returns the installation, or skips the test where Java or Maven is missing.
+// Require returns the installation, or skips the test where Java or Maven is missing, and with -short.
 func Require(t testing.TB) *Installation {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: Apache Kafka is not asked")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	i, err := Install(ctx)
