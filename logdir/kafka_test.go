@@ -1,25 +1,20 @@
 package logdir
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"ottla/integration/apache"
 	"ottla/logdir/batch"
 )
 
 // TestKafkaReadsOurFiles gives what Ottla wrote to Apache Kafka's DumpLogSegments, which looks into every
-// record and holds the indexes against them. OTTLA_KAFKA_LIBS names the folder of Kafka's jars.
+// record and holds the indexes against them.
 func TestKafkaReadsOurFiles(t *testing.T) {
-	libs := os.Getenv("OTTLA_KAFKA_LIBS")
-	if libs == "" {
-		t.Skip("OTTLA_KAFKA_LIBS does not name the folder of Apache Kafka's jars")
-	}
+	apache.Require(t)
 	dir := t.TempDir()
 	o := testOptions(dir)
 	o.Defaults.SegmentBytes = 3000
@@ -36,7 +31,7 @@ func TestKafkaReadsOurFiles(t *testing.T) {
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no *%s: %v", suffix, err)
 		}
-		out := dump(t, libs, files)
+		out := dump(t, files)
 		for _, bad := range []string{"Mismatches", "isvalid: false", "Exception", "corrupt", "Found timestamp mismatch", "out of order", "Could not"} {
 			if strings.Contains(out, bad) {
 				t.Errorf("DumpLogSegments of *%s says %q:\n%.4000s", suffix, bad, out)
@@ -88,14 +83,7 @@ func end(t testing.TB, l *Log, producer int64, leaderEpoch int32, commit bool) A
 	return r
 }
 
-func dump(t *testing.T, libs string, files []string) string {
+func dump(t *testing.T, files []string) string {
 	t.Helper()
-	cmd := exec.Command("java", "-Xmx256m", "-cp", filepath.Join(libs, "*"), "kafka.tools.DumpLogSegments",
-		"--deep-iteration", "--print-data-log", "--files", strings.Join(files, ","))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("DumpLogSegments: %v\n%s", err, out.String())
-	}
-	return out.String()
+	return apache.Tool(t, apache.DumpLogSegments, "--deep-iteration", "--print-data-log", "--files", strings.Join(files, ","))
 }
