@@ -194,3 +194,16 @@ func (b *broker) output() string {
 	}
 	return all.String()
 }
+
+// keepOutputs copies what the broker printed to where go test -artifacts keeps it.
+func (b *broker) keepOutputs() {
+	for _, file := range b.outputs {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(b.c.t.ArtifactDir(), filepath.Base(file)), text, 0o644)
+		}
+		if err != nil {
+			b.c.t.Error(err)
+		}
+	}
+}

@@ -134,6 +134,7 @@ func (c *cluster) end() {
 		if c.t.Failed() {
 			c.t.Logf("broker %d printed:\n%s", b.id, b.output())
 		}
+		b.keepOutputs() // for -artifacts
 	}
 }
 

@@ -1,9 +1,11 @@
 package mixed
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -57,6 +59,27 @@ func (c *cluster) awaitLeader(topic string, partition, leader int32) {
 			}
 			if partitions[i].Leader != leader {
 				return fmt.Errorf("broker %d says that %d does", b.id, partitions[i].Leader)
+			}
+		}
+		return nil
+	})
+}
+
+// electPreferred gives the partitions of a topic to their preferred leaders.
+func (c *cluster) electPreferred(topic string, partitions int32) {
+	c.t.Helper()
+	wanted := make(kadm.TopicsSet)
+	for p := range partitions {
+		wanted.Add(topic, p)
+	}
+	c.eventually("the preferred leaders of "+topic+" lead", func() error {
+		results, err := c.admin.ElectLeaders(c.patient(), kadm.ElectPreferredReplica, wanted)
+		if err != nil {
+			return err
+		}
+		for _, result := range results[topic] {
+			if result.Err != nil && !errors.Is(result.Err, kerr.ElectionNotNeeded) {
+				return fmt.Errorf("partition %d: %w: %s", result.Partition, result.Err, result.ErrMessage)
 			}
 		}
 		return nil
