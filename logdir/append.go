@@ -52,6 +52,11 @@ const (
 // what a client sent for one partition, or one batch of a coordinator; it may be changed, and is not
 // needed any more when the call returns. With flush.messages=1 it returns when they are synced.
 func (l *Log) AppendAsLeader(records []byte, leaderEpoch int32, o Origin, produceVersion int16) (AppendResult, error) {
+	return l.AppendVerified(records, leaderEpoch, o, produceVersion, NoGuard)
+}
+
+// AppendVerified is AppendAsLeader for a batch that, if it is transactional, goes in only while its guard holds.
+func (l *Log) AppendVerified(records []byte, leaderEpoch int32, o Origin, produceVersion int16, g Guard) (AppendResult, error) {
 	h, err := checkShape(records, o, produceVersion)
 	if err != nil {
 		return refused(-1), appendError(err)
@@ -76,7 +81,7 @@ func (l *Log) AppendAsLeader(records []byte, leaderEpoch int32, o Origin, produc
 	} else if n > cfg.SegmentBytes {
 		return refused(-1), fmt.Errorf("batch of %d bytes in segments of %d: %w", n, cfg.SegmentBytes, ErrBatchTooLarge)
 	}
-	a := leaderAppend{log: l, cfg: cfg, batch: checked.Batch, header: checked.Header, epoch: leaderEpoch, origin: o, now: now}
+	a := leaderAppend{log: l, cfg: cfg, batch: checked.Batch, header: checked.Header, epoch: leaderEpoch, origin: o, guard: g, now: now}
 	return a.run()
 }
 
@@ -135,6 +140,7 @@ type leaderAppend struct {
 	header   batch.Header
 	epoch    int32
 	origin   Origin
+	guard    Guard
 	now      int64
 	marker   batch.Marker
 	isMarker bool
@@ -170,7 +176,7 @@ func (a *leaderAppend) appendLocked() (r AppendResult, wait *mark, err error) {
 	if err := l.usableLocked(); err != nil {
 		return r, nil, err
 	}
-	dup, isDup, err := l.mu.producers.check(h, a.marker, a.isMarker, a.origin)
+	dup, isDup, err := l.mu.producers.check(h, a.marker, a.isMarker, a.origin, a.guard)
 	if err != nil {
 		return r, nil, err
 	}

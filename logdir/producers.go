@@ -137,21 +137,34 @@ type producers struct {
 	unreplicated []endedTxn
 	// end is the offset up to which the log's batches were taken in.
 	end int64
+
+	// verifying are the producers whose coordinators are being asked, guards counts the guards given out.
+	verifying map[int64]*verification
+	guards    uint64
 }
 
 // reset forgets everything and goes on from an offset.
-func (s *producers) reset(end int64) { *s = producers{end: end} }
+func (s *producers) reset(end int64) { *s = producers{end: end, guards: s.guards} }
 
 // check holds a batch that a leader appends against what is known. dup is the batch it repeats.
-func (s *producers) check(h *batch.Header, m batch.Marker, isMarker bool, o Origin) (dup batchMark, isDup bool, err error) {
-	p := s.byID[h.ProducerID]
-	if p == nil || !h.HasProducerID() {
+func (s *producers) check(h *batch.Header, m batch.Marker, isMarker bool, o Origin, g Guard) (dup batchMark, isDup bool, err error) {
+	if !h.HasProducerID() {
 		return dup, false, nil
 	}
-	if o == OriginClient {
+	p := s.byID[h.ProducerID]
+	if p != nil && o == OriginClient {
 		if dup, isDup = p.duplicate(h); isDup {
 			return dup, true, nil
 		}
+	}
+	if err := s.checkVerified(h, g); err != nil {
+		return dup, false, err
+	}
+	if p == nil {
+		if o == OriginClient {
+			return dup, false, s.checkEarliest(h)
+		}
+		return dup, false, nil
 	}
 	if err := p.checkEpoch(h); err != nil {
 		return dup, false, err
@@ -163,6 +176,9 @@ func (s *producers) check(h *batch.Header, m batch.Marker, isMarker bool, o Orig
 		return dup, false, nil
 	}
 	if o == OriginClient {
+		if err := s.checkEarliest(h); err != nil {
+			return dup, false, err
+		}
 		if err := p.checkSequence(h); err != nil {
 			return dup, false, err
 		}
@@ -193,6 +209,7 @@ func (s *producers) add(h *batch.Header, m batch.Marker, isMarker bool) (ended e
 	if h.IsTransactional() && p.txnFirstOffset < 0 {
 		p.txnFirstOffset = h.BaseOffset
 		s.ongoing = append(s.ongoing, ongoingTxn{p.id, h.BaseOffset})
+		s.verified(p.id)
 	}
 	return ended, false
 }
@@ -201,6 +218,7 @@ func (s *producers) add(h *batch.Header, m batch.Marker, isMarker bool) (ended e
 func (s *producers) endTxn(p *producer, h *batch.Header, m batch.Marker) (ended endedTxn, ok bool) {
 	p.lastTimestamp = h.MaxTimestamp
 	p.coordinatorEpoch = m.CoordinatorEpoch
+	s.verified(p.id)
 	if p.txnFirstOffset < 0 {
 		return ended, false
 	}
@@ -243,6 +261,11 @@ func (s *producers) expire(before int64) {
 	for id, p := range s.byID {
 		if p.txnFirstOffset < 0 && p.lastTimestamp < before {
 			delete(s.byID, id)
+		}
+	}
+	for id, v := range s.verifying {
+		if v.since < before {
+			delete(s.verifying, id)
 		}
 	}
 }

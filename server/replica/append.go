@@ -15,6 +15,10 @@ type AppendEntry struct {
 	cluster.TopicPartition
 	// Records are as the client sent them. They may be written to, and are not used after appended was called.
 	Records []byte
+	// Guard is what StartVerification gave for the records of a transaction, or nothing.
+	Guard logdir.Guard
+	// OnlyEpoch, if not nil, is the leader epoch under which the records may be appended and under no later one.
+	OnlyEpoch *int32
 
 	// Result is the log's. Its LogStartOffset is -1 where the records did not reach a log.
 	Result logdir.AppendResult
@@ -82,7 +86,7 @@ func (m *Manager) append(e *AppendEntry, acks int16, origin logdir.Origin, versi
 		return
 	}
 	size := len(e.Records)
-	a, err := p.AppendAsLeader(e.Records, acks, origin, version)
+	a, err := p.appendAsLeader(e, acks, origin, version)
 	e.Result = a.AppendResult
 	if err != nil {
 		e.Err = err

@@ -61,6 +61,10 @@ func (p *Partition) LogEndOffset() int64 {
 // for the records to be safe, under the reign since which, and whether it rose in the append. It may write into
 // records.
 func (p *Partition) AppendAsLeader(records []byte, acks int16, origin logdir.Origin, version int16) (a appended, err error) {
+	return p.appendAsLeader(&AppendEntry{TopicPartition: p.tp, Records: records}, acks, origin, version)
+}
+
+func (p *Partition) appendAsLeader(e *AppendEntry, acks int16, origin logdir.Origin, version int16) (a appended, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	r := p.mu.reign.Load()
@@ -68,7 +72,7 @@ func (p *Partition) AppendAsLeader(records []byte, acks int16, origin logdir.Ori
 	if r.failed {
 		return a, ErrStorage
 	}
-	if !r.leads {
+	if !r.leads || e.OnlyEpoch != nil && *e.OnlyEpoch != r.leaderEpoch {
 		return a, ErrNotLeader
 	}
 	// Rule 1: an acknowledgement that too few replicas could stand for is refused before it is asked of anybody
@@ -80,12 +84,27 @@ func (p *Partition) AppendAsLeader(records []byte, acks int16, origin logdir.Ori
 	// Rule 2: the batch carries the epoch of the leader that took it in, so that a follower can find the point
 	// from which two logs differ (TestBatchesCarryTheLeaderEpoch). The lock keeps the reign from ending before
 	// the log has it.
-	a.AppendResult, err = r.log.AppendAsLeader(records, r.leaderEpoch, origin, version)
+	a.AppendResult, err = r.log.AppendVerified(e.Records, r.leaderEpoch, origin, version, e.Guard)
 	if err != nil {
 		return a, err
 	}
 	a.since, a.rose = r.since, p.raiseHighWatermark(r)
 	return a, nil
+}
+
+// StartVerification returns the guard with which a producer's next transactional batch is to be appended. Unless it is
+// logdir.InTxn, the transaction's coordinator is to be asked before.
+func (p *Partition) StartVerification(producerID int64, epoch int16, sequence int32) (logdir.Guard, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	r := p.mu.reign.Load()
+	switch {
+	case r.failed:
+		return logdir.NoGuard, ErrStorage
+	case !r.leads:
+		return logdir.NoGuard, ErrNotLeader
+	}
+	return r.log.StartVerification(producerID, epoch, sequence), nil
 }
 
 // appended is what an append has done.
