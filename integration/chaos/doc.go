@@ -1,0 +1,38 @@
+// Chaos breaks a cluster of three brokers while records flow, and then counts every acknowledged record:
+//
+//	go run ./integration/chaos
+//	go run ./integration/chaos -contender apache -seed 7 -duration 3m -faults kill,stop,cut
+//
+// A contender is three processes beside a real Apache ZooKeeper 3.8: ottla (this module's binary), apache
+// (Kafka 3.9.1, the control: what it passes Ottla has to pass, and what it does not pass tells of this program
+// rather than of Ottla), or mixed. Idempotent producers with acks=all write to a topic with three replicas and
+// min.insync.replicas=2; a consumer group reads it and commits. What they were told is the History.
+//
+// The nemesis takes one fault after another from a plan that the seed alone decides: the same seed is the same
+// plan. After each fault it heals, and waits until every replica is in sync again and every partition has taken a
+// record; what does not come back within its time is told as trouble, as is a broker that ends by itself. In the
+// end all producers have their answers, the group has read to the end, and the segments of every replica are read
+// from its directory.
+//
+// Then check, which is pure and knows nothing of brokers, finds by name:
+//
+//   - lost-write: a record was acknowledged or polled, and a replica has not got it.
+//   - duplicate: a replica has a record twice.
+//   - reordered: a replica has the records of one producer in another order than it sent them.
+//   - inconsistent-offsets: a record was acknowledged, polled or is kept under two offsets, or an offset holds
+//     two records, or none between others, or records of different leader epochs.
+//   - non-monotonic-poll: a member of the group was given its partition's records out of order, or the group
+//     was never given some.
+//   - lost-commit: the group went back behind an offset whose commit was acknowledged.
+//
+// # Cut links
+//
+// Every broker advertises the address of a proxy, and knows ZooKeeper by the address of another. Whose
+// connection a proxy has accepted it reads from the kernel: the process that owns the socket at its other end.
+// So each pair of processes has a link that can be cut in one direction or both, without either broker's help,
+// and Apache Kafka is cut as Ottla is. The table of sockets is Linux's; elsewhere nothing can be cut.
+//
+// What is sent over a cut link is not seen by the other side, and neither is the end of a connection. With half
+// of the cuts it is dropped, and the connection is reset when the link heals; with the other half it arrives
+// when the link heals, late, as TCP would send it again: a request from before the fault meets what came after.
+package main

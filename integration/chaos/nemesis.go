@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// nemesis carries steps out on a cluster.
+type nemesis struct {
+	cluster *cluster
+	say     func(string, ...any)
+}
+
+// carryOut does a step, waits as long as it lasts, and heals.
+func (n *nemesis) carryOut(ctx context.Context, s step) error {
+	n.say("%s", s)
+	c := n.cluster
+	switch s.fault {
+	case killController, stopController:
+		controller, err := c.state.controller()
+		if err != nil {
+			return err
+		}
+		n.say("the controller is %v", controller)
+		s.broker = controller
+	}
+	switch s.fault {
+	case kill, killController:
+		return n.kill(ctx, s.pause, c.broker(s.broker))
+	case killAll:
+		return n.kill(ctx, s.pause, c.brokers...)
+	case restart:
+		return n.restart(ctx, s.pause, c.broker(s.broker))
+	case stop, stopController:
+		return n.freeze(ctx, s.pause, c.broker(s.broker))
+	case expire:
+		return n.expire(s.broker)
+	case depose:
+		return c.state.depose()
+	case killZooKeeper:
+		return n.killZooKeeper(ctx, s.pause)
+	case cut, oneWay:
+		return n.cut(ctx, s, s.ways.links(s.broker, s.peer))
+	case cutZooKeeper:
+		return n.cut(ctx, s, s.ways.links(s.broker, zooKeeper))
+	case isolate:
+		all := both(s.broker, zooKeeper)
+		for _, other := range c.others(s.broker) {
+			all = append(all, both(s.broker, other)...)
+		}
+		return n.cut(ctx, s, all)
+	}
+	return fmt.Errorf("fault %q cannot be carried out", s.fault)
+}
+
+func (n *nemesis) kill(ctx context.Context, pause time.Duration, brokers ...*broker) error {
+	for _, b := range brokers {
+		b.kill()
+	}
+	if err := wait(ctx, pause); err != nil {
+		return err
+	}
+	for _, b := range brokers {
+		if err := n.cluster.start(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *nemesis) restart(ctx context.Context, pause time.Duration, b *broker) error {
+	err := b.process.Stop()
+	b.process = nil
+	if err != nil {
+		n.say("%v", err) // it was killed then, which is a fault as well
+	}
+	if err := wait(ctx, pause); err != nil {
+		return err
+	}
+	return n.cluster.start(ctx, b)
+}
+
+func (n *nemesis) freeze(ctx context.Context, pause time.Duration, b *broker) error {
+	if err := b.freeze(); err != nil {
+		return fmt.Errorf("stop %v: %w", b.id, err)
+	}
+	waited := wait(ctx, pause)
+	if err := b.thaw(); err != nil {
+		return fmt.Errorf("continue %v: %w", b.id, err)
+	}
+	return waited
+}
+
+func (n *nemesis) expire(id node) error {
+	s, ok := n.cluster.links.sessionOf(id)
+	if !ok {
+		return fmt.Errorf("no session of %v was seen", id)
+	}
+	if err := s.expire(n.cluster.zooKeeper.Addr); err != nil {
+		n.say("expire %v: %v", id, err)
+	}
+	return nil
+}
+
+func (n *nemesis) killZooKeeper(ctx context.Context, pause time.Duration) error {
+	n.cluster.zooKeeper.Kill()
+	if err := wait(ctx, pause); err != nil {
+		return err
+	}
+	return n.cluster.startZooKeeper()
+}
+
+func (n *nemesis) cut(ctx context.Context, s step, all []link) error {
+	n.cluster.links.cut(s.how, all...)
+	defer n.cluster.links.heal()
+	return wait(ctx, s.pause)
+}
+
+// wait lets time pass.
+func wait(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Violation names a promise that was not kept.
+type Violation string
+
+// What check can find.
+const (
+	LostWrite           Violation = "lost-write"
+	Duplicate           Violation = "duplicate"
+	Reordered           Violation = "reordered"
+	InconsistentOffsets Violation = "inconsistent-offsets"
+	NonMonotonicPoll    Violation = "non-monotonic-poll"
+	LostCommit          Violation = "lost-commit"
+)
+
+// Finding is one violation: which records, and where.
+type Finding struct {
+	Violation Violation
+	Partition int32
+	Offset    int64 // where it shows, or -1
+	Detail    string
+}
+
+func (f Finding) String() string {
+	return fmt.Sprintf("%s: partition %d: %s", f.Violation, f.Partition, f.Detail)
+}
+
+func (r Record) String() string {
+	if r == nobody {
+		return "a record that nobody sent"
+	}
+	return fmt.Sprintf("record %d of producer %d", r.Sequence, r.Producer)
+}
+
+// summary prints findings, of each violation in a partition the first few, and how many there are.
+func summary(findings []Finding) string {
+	const most = 5
+	type kind struct {
+		violation Violation
+		partition int32
+	}
+	var kinds []kind
+	byKind := make(map[kind][]Finding)
+	for _, f := range findings {
+		k := kind{f.Violation, f.Partition}
+		if byKind[k] == nil {
+			kinds = append(kinds, k)
+		}
+		byKind[k] = append(byKind[k], f)
+	}
+	var text strings.Builder
+	for _, k := range kinds {
+		all := byKind[k]
+		slices.SortStableFunc(all, func(a, b Finding) int { return int(max(-1, min(1, a.Offset-b.Offset))) })
+		for _, f := range all[:min(most, len(all))] {
+			fmt.Fprintln(&text, f)
+		}
+		if len(all) > most {
+			fmt.Fprintf(&text, "%s: partition %d: %d in all, the last: %s\n", k.violation, k.partition, len(all), all[len(all)-1].Detail)
+		}
+	}
+	return text.String()
+}
