@@ -27,6 +27,7 @@ type Broker struct {
 		running *server.Broker // nil while it is stopped
 		last    *server.Broker // running, or what ran last
 		session handshake      // with ZooKeeper
+		expired int64          // the broker epoch whose session ExpireSession has ended; 0 without
 	}
 }
 

@@ -69,7 +69,7 @@ func (c *Cluster) HealBetween(a Node, others ...Node) {
 }
 
 // ExpireSession ends the broker's session with ZooKeeper as if ZooKeeper had not heard of it for too long. The
-// broker learns of it at once and comes back with a new session, as soon as it can reach ZooKeeper.
+// broker learns of it at once and comes back with a new session, as soon as it can reach ZooKeeper; AwaitReady waits for that.
 func (b *Broker) ExpireSession() {
 	b.cluster.t.Helper()
 	if err := b.expireSession(); err != nil {
@@ -78,8 +78,14 @@ func (b *Broker) ExpireSession() {
 }
 
 func (b *Broker) expireSession() error {
+	running := b.broker()
+	if running == nil {
+		return errors.New("it does not run")
+	}
+	epoch := running.Snapshot().Epoch
 	b.mu.Lock()
 	session := b.mu.session
+	b.mu.expired = epoch
 	b.mu.Unlock()
 	if session.session == 0 {
 		return errors.New("it has none")

@@ -37,6 +37,9 @@ func (c *Cluster) AwaitReady() {
 	c.await("a cluster in which everybody knows everybody", func() string {
 		up := c.reachable()
 		for _, b := range up {
+			if !b.registered() {
+				return fmt.Sprintf("%s has not registered in a new session", b)
+			}
 			controller, alive := b.knows()
 			for _, other := range c.brokers {
 				if wanted := slices.Contains(up, other); wanted != alive[other.id] {
@@ -49,6 +52,18 @@ func (c *Cluster) AwaitReady() {
 		}
 		return ""
 	})
+}
+
+// registered is false from ExpireSession until the broker is back.
+func (b *Broker) registered() bool {
+	running := b.broker()
+	if running == nil {
+		return false
+	}
+	epoch := running.Snapshot().Epoch
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return epoch != b.mu.expired
 }
 
 // knows is what the broker's metadata says of the cluster: nobody, if it has stopped.

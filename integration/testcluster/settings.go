@@ -25,11 +25,15 @@ func (o *options) settingsOf(id, brokers int, dir, zookeeper string) map[string]
 		"transaction.state.log.num.partitions": "5",
 
 		// A test does not want to wait for members who will not come, nor half a minute until a fault shows.
-		"group.initial.rebalance.delay.ms":     "0",
-		"group.min.session.timeout.ms":         "100",
-		"zookeeper.session.timeout.ms":         "3000",
-		"zookeeper.connection.timeout.ms":      "18000",
-		"replica.lag.time.max.ms":              "5000",
+		"group.initial.rebalance.delay.ms": "0",
+		"group.min.session.timeout.ms":     "100",
+		"zookeeper.session.timeout.ms":     "3000",
+		"zookeeper.connection.timeout.ms":  "18000",
+		"replica.lag.time.max.ms":          "5000",
+		"replica.fetch.backoff.ms":         "100",
+		// A follower asks a leader for a new partition when the leader has answered about the others: with
+		// nothing new, after so long. The first record with acks=all waits for that.
+		"replica.fetch.wait.max.ms":            "50",
 		"controlled.shutdown.retry.backoff.ms": "100",
 		"controller.socket.timeout.ms":         "5000",
 	}

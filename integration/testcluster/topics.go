@@ -31,7 +31,7 @@ func (c *Cluster) CreateTopic(name string, partitions, replicas int, settings ma
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.SetVersion(6)
 	req.Topics, req.TimeoutMillis = append(req.Topics, topic), int32(startPatience.Milliseconds())
-	err := c.insist(c.Controller, req, func(resp kmsg.Response) error {
+	err := c.insist(replicas, c.Controller, req, func(resp kmsg.Response) error {
 		made := resp.(*kmsg.CreateTopicsResponse).Topics[0]
 		if err := kerr.ErrorForCode(made.ErrorCode); err != nil {
 			if made.ErrorMessage != nil {
@@ -53,7 +53,7 @@ func (c *Cluster) makeGroupsTopic() {
 	req := kmsg.NewPtrFindCoordinatorRequest()
 	req.SetVersion(3)
 	req.CoordinatorKey = "testcluster"
-	err := c.insist(c.Controller, req, func(resp kmsg.Response) error {
+	err := c.insist(0, c.Controller, req, func(resp kmsg.Response) error {
 		return kerr.ErrorForCode(resp.(*kmsg.FindCoordinatorResponse).ErrorCode)
 	})
 	if err != nil {
@@ -63,8 +63,18 @@ func (c *Cluster) makeGroupsTopic() {
 	c.awaitTopic(groupsTopic, max(partitions, 1))
 }
 
+// passes tells whether another attempt may mend an error. Too few brokers for the replicas are enough once
+// those that run are known again.
+func (c *Cluster) passes(err error, replicas int) bool {
+	if errors.Is(err, kerr.InvalidReplicationFactor) {
+		return replicas > 0 && replicas <= len(c.reachable())
+	}
+	_, known := errors.AsType[*kerr.Error](err)
+	return !known || kerr.IsRetriable(err)
+}
+
 // insist asks a broker until it does not answer with an error that another attempt may mend.
-func (c *Cluster) insist(whom func() *Broker, req kmsg.Request, verdict func(kmsg.Response) error) error {
+func (c *Cluster) insist(replicas int, whom func() *Broker, req kmsg.Request, verdict func(kmsg.Response) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
 	for {
@@ -74,7 +84,7 @@ func (c *Cluster) insist(whom func() *Broker, req kmsg.Request, verdict func(kms
 			if resp, err = ask(ctx, b.Addr(), req); err == nil {
 				err = verdict(resp)
 			}
-			if _, known := errors.AsType[*kerr.Error](err); err == nil || known && !kerr.IsRetriable(err) {
+			if err == nil || !c.passes(err, replicas) {
 				return err
 			}
 		}
