@@ -247,6 +247,9 @@ func (b *Broker) identify(ctx context.Context) (err error) {
 	if err := checkCluster(known, b.clusterID, c); err != nil {
 		return err
 	}
+	if err := refuseTransactions(ctx, b.zk, c.ZooKeeperConnect); err != nil {
+		return err
+	}
 	b.id, err = brokerID(ctx, c, known, b.zk)
 	return err
 }

@@ -98,14 +98,24 @@ func (b *Broker) topicChanged(ctx context.Context, topic string) error {
 	b.logs.Reconfigure(topic, b.topics.log(topic))
 	b.replicas.Reconfigure(topic, b.topics.replication(topic))
 	b.log.Infof("Topic %s: settings are now %v", topic, overrides)
+	// By its own setting, not the broker's default: that one has its own notice. The controller elects nobody
+	// whom it would not have elected before, so that it may be told more than once.
+	if b.topics.of(topic).UncleanLeaderElection && overrides["unclean.leader.election.enable"] != "" {
+		b.controller.UncleanElectionAllowed(topic)
+	}
 	return nil
 }
 
 func (b *Broker) brokerChanged(ctx context.Context) error {
+	unclean := func() bool { return b.live.Current().Topic(nil).UncleanLeaderElection }
+	before := unclean()
 	if err := b.loadBrokerSettings(ctx); err != nil {
 		return err
 	}
 	b.applyBrokerSettings()
+	if unclean() && !before {
+		b.controller.UncleanElectionAllowed("")
+	}
 	return nil
 }
 

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/server/config"
+	"ottla/zkcoord/cluster"
+)
+
+// createOn makes a topic of one partition on the given brokers.
+func (c *trio) createOn(topic string, replicas ...int32) {
+	c.t.Helper()
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.TimeoutMillis = 10000
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, -1, -1
+	t.ReplicaAssignment = []kmsg.CreateTopicsRequestTopicReplicaAssignment{{Replicas: replicas}}
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(c.t.Context(), c.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		c.t.Fatalf("create %s: %v", topic, err)
+	}
+}
+
+// A partition whose last replica in sync is gone stands still until unclean.leader.election.enable becomes true,
+// and then waits for nothing else: for the topic, or for the brokers' default.
+func TestAnUncleanElectionBeginsWhenTheSettingAllowsIt(t *testing.T) {
+	c := startTrio(t)
+	admin := kadm.NewClient(c.client)
+	topics := []string{"orders", "payments"}
+	for _, topic := range topics {
+		c.createOn(topic, 2, 3)
+		c.produce(topic, 0, 0, 1)
+	}
+	c.kill(3)
+	for _, topic := range topics {
+		c.await("broker 3 has left the ISR", func() bool {
+			return len(c.partition(2, cluster.TopicPartition{Topic: topic}).ISR) == 1
+		})
+		c.produce(topic, 0, 1, 1)
+	}
+	c.kill(2)
+	c.start(3)
+	if leader, _ := c.leader(cluster.TopicPartition{Topic: "orders"}); leader != cluster.NoBroker {
+		t.Fatalf("broker %d leads without having been in sync", leader)
+	}
+	allow := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "unclean.leader.election.enable", Value: kadm.StringPtr("true")}}
+	answers, err := admin.AlterTopicConfigs(t.Context(), allow, "orders")
+	if err != nil || answers[0].Err != nil {
+		t.Fatal(err, answers)
+	}
+	c.await("orders is led by who was not in sync", func() bool {
+		leader, _ := c.leader(cluster.TopicPartition{Topic: "orders"})
+		return leader == 3
+	})
+	if leader, _ := c.leader(cluster.TopicPartition{Topic: "payments"}); leader != cluster.NoBroker {
+		t.Errorf("payments does not allow it and is led by broker %d", leader)
+	}
+	answers, err = admin.AlterBrokerConfigs(t.Context(), allow)
+	if err != nil || answers[0].Err != nil {
+		t.Fatal(err, answers)
+	}
+	c.await("so is payments, by the brokers' default", func() bool {
+		leader, _ := c.leader(cluster.TopicPartition{Topic: "payments"})
+		return leader == 3
+	})
+}
+
+// Until transactions are served, a broker stays out of a cluster that has them.
+func TestAClusterWithTransactionsIsNotJoined(t *testing.T) {
+	c := startTrio(t)
+	c.createOn(transactionsTopic, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	settings, err := config.Parse(map[string]string{
+		"broker.id": "4", "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": c.logDir(4), "zookeeper.connect": c.zk.Addr(),
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := New(settings, WithLogger(log))
+	if err = b.Start(ctx); err == nil {
+		b.Kill()
+		t.Fatal("it joined")
+	}
+	want := "identity: topic __transaction_state exists in the cluster of " + c.zk.Addr() +
+		": somebody uses transactions there, which this broker does not serve yet, so it does not join; " +
+		"where no producer uses them any more, delete the topic and start again"
+	if err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
