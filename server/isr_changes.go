@@ -24,6 +24,10 @@ type isrChanges struct {
 	channel controllerChannel
 	log     logrus.FieldLogger
 
+	// trouble is why the last request failed, "" if it did not: partitions ask again twenty times a second, and
+	// an absent controller is worth one line, not one for each. It belongs to run.
+	trouble string
+
 	wake chan struct{}
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -87,8 +91,8 @@ func (c *isrChanges) run(ctx context.Context) {
 // UNKNOWN_SERVER_ERROR: the partition asks again after a rest.
 func (c *isrChanges) ask(ctx context.Context, wishes []isrWish) {
 	answers, err := c.roundTrip(ctx, wishes)
-	if err != nil && ctx.Err() == nil {
-		c.log.Warnf("AlterPartition for %d partitions: %v; asking again", len(wishes), err)
+	if ctx.Err() == nil {
+		c.report(len(wishes), err)
 	}
 	for _, w := range wishes {
 		code := kerr.UnknownServerError.Code
@@ -101,6 +105,18 @@ func (c *isrChanges) ask(ctx context.Context, wishes []isrWish) {
 			}
 		}
 		w.answer(granted, code)
+	}
+}
+
+// report logs a failure, unless it is the one that was logged before, and its end.
+func (c *isrChanges) report(partitions int, err error) {
+	switch {
+	case err == nil && c.trouble != "":
+		c.trouble = ""
+		c.log.Infof("AlterPartition for %d partitions: answered again", partitions)
+	case err != nil && err.Error() != c.trouble:
+		c.trouble = err.Error()
+		c.log.Warnf("AlterPartition for %d partitions: %v; asking again until it is answered", partitions, err)
 	}
 }
 
