@@ -9,7 +9,9 @@ import (
 )
 
 var (
-	errStaleLeaderEpoch = errors.New("leader epoch is not above ours")
+	errStaleLeaderEpoch = errors.New("leader epoch is below ours")
+	// errKnownLeaderEpoch is no trouble: a controller that has just been elected tells everybody of everything.
+	errKnownLeaderEpoch = errors.New("leader epoch is ours already")
 	errNotAssigned      = errors.New("this broker is no replica of it")
 )
 
@@ -18,7 +20,7 @@ func controllerCode(err error) int16 {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errStaleLeaderEpoch):
+	case errors.Is(err, errStaleLeaderEpoch), errors.Is(err, errKnownLeaderEpoch):
 		return kerr.StaleControllerEpoch.Code // the name is Kafka's; the controller passes over it
 	case errors.Is(err, errNotAssigned):
 		return kerr.UnknownTopicOrPartition.Code

@@ -99,7 +99,7 @@ func (t *transition) run() {
 }
 
 // report logs a line for all that changed and one for each cause of refusal, not one a partition: after a
-// restart there are thousands in a request.
+// restart there are thousands in a request. What is known already is not worth a line to an operator.
 func (t *transition) report() {
 	if n := len(t.leads) + len(t.follows); n > 0 {
 		t.m.log.Infof("LeaderAndIsr: begins to lead %s, to follow %s", someOf(t.leads), someOf(t.follows))
@@ -111,6 +111,10 @@ func (t *transition) report() {
 		}
 	}
 	for cause, partitions := range refused {
+		if cause == errKnownLeaderEpoch.Error() {
+			t.m.log.Debugf("LeaderAndIsr: %s: %s", someOf(partitions), cause)
+			continue
+		}
 		t.m.log.Warnf("LeaderAndIsr: refused %s: %s", someOf(partitions), cause)
 	}
 }
@@ -166,8 +170,10 @@ func (m *Manager) examine(d *decision) error {
 	switch {
 	case r.log != nil && !sameTopic(r.log.TopicID(), d.topicID):
 		return logdir.ErrTopicID
-	case d.state.LeaderEpoch <= r.leaderEpoch:
+	case d.state.LeaderEpoch < r.leaderEpoch:
 		return errStaleLeaderEpoch
+	case d.state.LeaderEpoch == r.leaderEpoch:
+		return errKnownLeaderEpoch
 	case !d.assigns(m.id):
 		return errNotAssigned
 	}
