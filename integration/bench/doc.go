@@ -18,11 +18,11 @@
 //   - latency: one record from the produce to the fetch that waits for it, one after another.
 //   - tools: Kafka's own ProducerPerformance and ConsumerPerformance, for reading beside the rest.
 //
-// What makes the numbers honest: a warm-up comes first, for the sake of Kafka's JIT; the three take turns for
-// some rounds, each beginning once, and the median counts; the load's batches are encoded once and its
-// answers are looked at by hand, so that what is measured is the broker; and before anything is written, free
-// memory is filled with a written and synced file, since on a virtual machine the first touch of memory costs
-// more than any broker. CPU is that of the broker's process alone.
+// What makes the numbers honest: a warm-up comes first and lasts until Kafka's JIT has nothing more to gain;
+// the three take turns for some rounds, each beginning once, and the median counts; the load's batches are
+// encoded once and its answers are looked at by hand, so that what is measured is the broker; and before
+// anything is written, free memory is filled with clean pages of a file, since on a virtual machine the first
+// touch of memory costs more than any broker. CPU is that of the broker's process alone.
 //
 // A target is a ratio to Kafka in the same run. Where the bare loop misses it, too, nine tenths of the bare
 // loop's throughput at 1.15 times its CPU take its place.

@@ -49,7 +49,7 @@ func parseFlags(args []string) (s settings, serveBareAt string, err error) {
 	var scenarios, only string
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
 	flags.Float64Var(&s.seconds, "seconds", 4, "length of a turn in `seconds`")
-	flags.Float64Var(&s.warmUp, "warm-up", 20, "`seconds` of load before the first round of a scenario")
+	flags.Float64Var(&s.warmUp, "warm-up", 20, "`seconds` of load for Kafka before the first round of a scenario, at least; a quarter for the others")
 	flags.StringVar(&scenarios, "scenarios", strings.Join(scenarioNames(), ","), "what to run, separated by commas")
 	flags.StringVar(&only, "only", "kafka,bare,ottla", "who takes part, separated by commas")
 	flags.StringVar(&s.dir, "dir", "", "`directory` to write in; that for temporary files by default")
