@@ -37,25 +37,51 @@ func TestOttlaLeadsAndApacheFollows(t *testing.T) {
 	}
 }
 
-// An Ottla broker that is told to stop hands its leadership to Apache Kafka while records flow.
-func TestOttlaHandsLeadershipToApache(t *testing.T) {
-	c := start(t, nil, kafka, kafka, ottla)
+// An Ottla broker that is told to stop hands its leadership to Apache Kafka while records flow, and comes back.
+// One that is killed and started again within its session finds its registration there and replaces it: the
+// controller sees a broker with another epoch, and whether it was the controller itself makes no difference. One
+// that is frozen for longer than its session wakes up deposed, with records that nobody has acknowledged.
+func TestOttlaLeavesAndComesBack(t *testing.T) {
+	c := start(t, map[string]string{"min.insync.replicas": "2"}, kafka, kafka, ottla)
+	us := c.broker(3)
 	for _, controller := range []int32{1, 3} {
 		t.Run(fmt.Sprintf("under the controller of %s", c.broker(controller).kind), func(t *testing.T) {
-			c.moveController(controller)
-			c.awaitController(controller)
 			topic := fmt.Sprint("orders-", controller)
-			c.createTopic(topic, replicas(3, 1, 2), replicas(3, 2, 1))
-			load := c.startLoad(topic, 2)
-			load.awaitMore(100)
-			c.broker(3).stop()
-			c.awaitLeader(topic, 0, 1)
-			c.awaitLeader(topic, 1, 2)
-			load.awaitMore(100)
+			c.createTopic(topic, replicas(3, 1, 2), replicas(3, 2, 1), replicas(1, 3, 2))
+			load := c.startLoad(topic, 3)
+			for _, absence := range []struct {
+				how   string
+				leave func()
+			}{
+				{"stopped", func() {
+					us.stop()
+					c.awaitLeader(topic, 0, 1)
+					c.awaitLeader(topic, 1, 2)
+					load.awaitMore(100)
+					us.start()
+				}},
+				{"killed, and back within its session", func() {
+					us.kill()
+					c.startAll(us)
+				}},
+				{"frozen for longer than its session", func() {
+					us.pause()
+					us.awaitUnregistered()
+					c.awaitLeader(topic, 0, 1)
+					load.awaitMore(100)
+					us.resume()
+				}},
+			} {
+				c.moveController(controller)
+				c.awaitController(controller)
+				load.awaitMore(100)
+				absence.leave()
+				c.awaitAllInSync(topic)
+				t.Logf("%s: and back", absence.how)
+			}
 			load.check()
+			c.compareReplicas(topic, 3)
+			c.compareReplicas(groupsTopic, 3)
 		})
-		if controller == 1 {
-			c.broker(3).start()
-		}
 	}
 }
