@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 )
 
 // nemesis carries steps out on a cluster.
@@ -18,7 +21,11 @@ func (n *nemesis) carryOut(ctx context.Context, s step) error {
 	c := n.cluster
 	switch s.fault {
 	case killController, stopController:
-		controller, err := c.state.controller()
+		var controller node
+		err := c.await(ctx, healTime, "a controller to hit", func() (err error) {
+			controller, err = c.state.controller()
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -37,7 +44,7 @@ func (n *nemesis) carryOut(ctx context.Context, s step) error {
 	case expire:
 		return n.expire(s.broker)
 	case depose:
-		return c.state.depose()
+		return n.depose()
 	case killZooKeeper:
 		return n.killZooKeeper(ctx, s.pause)
 	case cut, oneWay:
@@ -101,6 +108,14 @@ func (n *nemesis) expire(id node) error {
 		n.say("expire %v: %v", id, err)
 	}
 	return nil
+}
+
+func (n *nemesis) depose() error {
+	err := n.cluster.state.depose()
+	if errors.Is(err, zk.ErrNoNode) {
+		return nil // there is none just now
+	}
+	return err
 }
 
 func (n *nemesis) killZooKeeper(ctx context.Context, pause time.Duration) error {

@@ -55,6 +55,7 @@ type step struct {
 	how    passage
 	ways   ways
 	pause  time.Duration // how long it lasts
+	rush   bool          // the next step comes at once, upon a cluster that is not whole
 }
 
 // ways are the directions in which a link is cut, seen from the broker that is hit.
@@ -71,6 +72,13 @@ func (w ways) links(of, peer node) []link {
 }
 
 func (s step) String() string {
+	if s.rush {
+		return s.text() + ", and at once"
+	}
+	return s.text()
+}
+
+func (s step) text() string {
 	pause := s.pause.Round(100 * time.Millisecond)
 	how := map[passage]string{dropped: "what is sent is dropped", late: "what is sent arrives late"}[s.how]
 	way := map[ways]string{bothWays: "to and from", outwards: "to", inwards: "from"}[s.ways]
@@ -113,6 +121,7 @@ func (p *plan) next() step {
 	// Everything is drawn for every step, so that a step depends on its number alone.
 	broker, hop := p.rng.IntN(p.brokers), 1+p.rng.IntN(p.brokers-1)
 	how, way, share := p.rng.IntN(2), ways(p.rng.IntN(3)), p.rng.Float64()
+	s.rush = p.rng.IntN(4) == 0
 	s.broker, s.peer = node(1+broker), node(1+(broker+hop)%p.brokers)
 	s.how = dropped
 	if how == 1 {

@@ -18,14 +18,14 @@ const (
 	mostUnanswered  = 200
 )
 
-// producer is an idempotent producer with acks=all that writes to all partitions in turn.
+// producer is an idempotent producer with acks=all, as franz-go has it by default, that writes to all partitions in
+// turn.
 type producer struct {
-	id         int
-	client     *kgo.Client
-	recorder   *recorder
-	say        func(string, ...any)
-	partitions int32
-	left       int // how many records it may still send
+	id       int
+	client   *kgo.Client
+	recorder *recorder
+	say      func(string, ...any)
+	left     int // how many records it may still send
 
 	mu struct {
 		sync.Mutex
@@ -34,20 +34,24 @@ type producer struct {
 	}
 }
 
-func newProducer(id int, addrs []string, topic string, partitions int32, records int, r *recorder, say func(string, ...any)) (*producer, error) {
-	p := &producer{id: id, recorder: r, say: say, partitions: partitions, left: records}
+func newProducer(id int, addrs []string, s settings, r *recorder, say func(string, ...any)) (*producer, error) {
+	p := &producer{id: id, recorder: r, say: say, left: s.records}
 	p.mu.unanswered = make(map[int32]int)
-	var err error
-	p.client, err = kgo.NewClient(
+	options := []kgo.Opt{
 		kgo.SeedBrokers(addrs...), kgo.ClientID(fmt.Sprintf("producer-%d", id)), kgo.DefaultProduceTopic(topic),
-		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		// A frozen broker shall cost a producer seconds, and never a record.
-		kgo.ProduceRequestTimeout(2*time.Second), kgo.RequestTimeoutOverhead(2*time.Second), kgo.DialTimeout(2*time.Second),
-		kgo.MetadataMinAge(200*time.Millisecond), kgo.MetadataMaxAge(3*time.Second),
+		kgo.ProduceRequestTimeout(2 * time.Second), kgo.RequestTimeoutOverhead(2 * time.Second), kgo.DialTimeout(2 * time.Second),
+		kgo.MetadataMinAge(200 * time.Millisecond), kgo.MetadataMaxAge(3 * time.Second),
 		kgo.ProducerOnDataLossDetected(func(topic string, partition int32) {
 			say("producer %d: %s-%d: the broker does not know its sequence any more", id, topic, partition)
 		}),
-	)
+	}
+	if s.careless {
+		options = append(options, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
+	}
+	var err error
+	p.client, err = kgo.NewClient(options...)
 	return p, err
 }
 
@@ -58,7 +62,7 @@ func (p *producer) run(ctx context.Context, patience time.Duration) error {
 	next := make(map[int32]int64)
 	for turn := int32(0); ctx.Err() == nil && p.left > 0; {
 		for range recordsPerPause {
-			partition := turn % p.partitions
+			partition := turn % partitions
 			turn++
 			if p.left > 0 && p.send(partition, next[partition]) {
 				next[partition]++

@@ -20,7 +20,8 @@ type settings struct {
 	seed     uint64
 	duration time.Duration // for faults; what was begun is ended
 	faults   []fault
-	records  int // that each producer sends at most
+	records  int  // that each producer sends at most
+	careless bool // producers take the leader's word for all replicas', so that records are lost
 	dir      string
 }
 
@@ -46,7 +47,7 @@ type run struct {
 
 // do returns an error if there could be no run; what the run found is in its outcome.
 func (r *run) do(ctx context.Context) error {
-	workload, err := startWorkload(ctx, r.cluster.addrs(), r.records, r.say)
+	workload, err := startWorkload(ctx, r.cluster.addrs(), r.settings, r.say)
 	if err != nil {
 		return err
 	}
@@ -58,6 +59,9 @@ func (r *run) do(ctx context.Context) error {
 	r.torment(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := r.heal(ctx); err != nil && len(r.outcome.troubles) == 0 {
+		r.trouble("at the end: %v", err)
 	}
 	r.conclude(ctx)
 	return ctx.Err()
@@ -72,6 +76,9 @@ func (r *run) torment(ctx context.Context) {
 		if err := n.carryOut(ctx, s); err != nil {
 			r.trouble("%s: %v", s, err)
 			return
+		}
+		if s.rush {
+			continue
 		}
 		if err := r.heal(ctx); err != nil {
 			r.trouble("after %s: %v", s, err)

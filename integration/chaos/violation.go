@@ -40,7 +40,7 @@ func (r Record) String() string {
 
 // summary prints findings, of each violation in a partition the first few, and how many there are.
 func summary(findings []Finding) string {
-	const most = 5
+	const most = 3
 	type kind struct {
 		violation Violation
 		partition int32

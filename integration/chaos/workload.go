@@ -33,8 +33,8 @@ type workload struct {
 	unanswered                   chan error // of each producer
 }
 
-// startWorkload makes the topic and starts the clients. Each producer sends at most so many records.
-func startWorkload(ctx context.Context, addrs []string, records int, say func(string, ...any)) (*workload, error) {
+// startWorkload makes the topic and starts the clients.
+func startWorkload(ctx context.Context, addrs []string, s settings, say func(string, ...any)) (*workload, error) {
 	w := &workload{recorder: newRecorder(), say: say, unanswered: make(chan error, producers)}
 	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RequestTimeoutOverhead(2*time.Second), kgo.MetadataMinAge(200*time.Millisecond))
 	if err != nil {
@@ -46,7 +46,7 @@ func startWorkload(ctx context.Context, addrs []string, records int, say func(st
 		return nil, err
 	}
 	for id := range producers {
-		p, err := newProducer(id, addrs, topic, partitions, records, w.recorder, say)
+		p, err := newProducer(id, addrs, s, w.recorder, say)
 		if err != nil {
 			return nil, errors.Join(err, w.close())
 		}
@@ -157,7 +157,7 @@ func (w *workload) readAll(ctx context.Context, addrs []string) ([]Read, error) 
 	defer client.Close()
 	reads := make([]Read, partitions)
 	for partition := range reads {
-		reads[partition] = Read{Replica: "the leader, as a client reads it,", Partition: int32(partition)}
+		reads[partition] = Read{Replica: "its leader, as a client reads it", Partition: int32(partition)}
 	}
 	complete := func() bool {
 		for _, end := range ends.Offsets()[topic] {

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"ottla/integration/apache"
+)
+
+// Three brokers under load, and half a dozen faults: short, so that it can be part of every test run. Longer and
+// with other seeds: go run ./integration/chaos.
+func TestFaultsLoseNothing(t *testing.T) {
+	apache.Require(t)
+	s := settings{
+		kinds: []kind{ottla, ottla, ottla}, seed: 1, duration: 25 * time.Second, records: 50_000,
+		faults: []fault{kill, stop, cut, cutZooKeeper, expire, depose},
+	}
+	outcome, err := execute(t.Context(), s, t.TempDir(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(outcome.verdict())
+	if !outcome.clean() {
+		t.Fail()
+	}
+}
