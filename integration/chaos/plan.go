@@ -128,8 +128,8 @@ func (p *plan) next() step {
 		s.how = late
 	}
 	between := func(from, to time.Duration) time.Duration { return from + time.Duration(share*float64(to-from)) }
-	// Half of the cuts are over before the session is.
-	s.pause = between(sessionTimeout/4, 2*sessionTimeout)
+	// Some cuts are over before the session is, and before a follower has left the ISR; some are not.
+	s.pause = between(sessionTimeout/4, 5*sessionTimeout/2)
 	switch s.fault {
 	case stop, stopController:
 		s.pause = sessionTimeout + between(time.Second, 4*time.Second)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,6 +66,9 @@ func (s session) expire(server string) error {
 	request := binary.BigEndian.AppendUint32(nil, 1) // xid
 	operation := int32(closeSession)
 	_, err = exchange(conn, binary.BigEndian.AppendUint32(request, uint32(operation)))
+	if errors.Is(err, io.EOF) {
+		return nil // the session has ended, and with it the connection, before the answer was sent
+	}
 	return err
 }
 
