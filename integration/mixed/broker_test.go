@@ -37,7 +37,8 @@ type broker struct {
 	addr     string
 	settings map[string]string
 	process  *apache.Process // nil while it does not run
-	outputs  []string        // the files with what its processes printed
+	frozen   bool
+	outputs  []string // the files with what its processes printed
 }
 
 // logDir is the broker's only entry of log.dirs.
@@ -125,8 +126,16 @@ func (b *broker) kill() {
 }
 
 // pause freezes the process until resume.
-func (b *broker) pause()  { _ = syscall.Kill(b.process.Pid(), syscall.SIGSTOP) }
-func (b *broker) resume() { _ = syscall.Kill(b.process.Pid(), syscall.SIGCONT) }
+func (b *broker) pause()  { b.signal(syscall.SIGSTOP, true) }
+func (b *broker) resume() { b.signal(syscall.SIGCONT, false) }
+
+func (b *broker) signal(s syscall.Signal, frozen bool) {
+	b.c.t.Helper()
+	b.frozen = frozen
+	if err := syscall.Kill(b.process.Pid(), s); err != nil {
+		b.c.t.Fatalf("%v to broker %d: %v", s, b.id, err)
+	}
+}
 
 func (b *broker) awaitUnregistered() {
 	b.c.t.Helper()

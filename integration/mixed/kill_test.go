@@ -8,6 +8,7 @@ const groupsTopic = "__consumer_offsets"
 // Each broker in turn dies by kill -9, leader of some partitions, follower of others and perhaps the group's
 // coordinator, while records flow; with two kinds of cluster, and the controller among the dead or not.
 func TestNothingAcknowledgedIsLostWhenEachBrokerIsKilled(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		kinds []kind
 		// controllerFor is who is made the controller before a broker is killed.
@@ -17,6 +18,7 @@ func TestNothingAcknowledgedIsLostWhenEachBrokerIsKilled(t *testing.T) {
 		"one Kafka and two Ottla, the controller dies":     {[]kind{kafka, ottla, ottla}, map[int32]int32{1: 1, 2: 2, 3: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := start(t, map[string]string{"min.insync.replicas": "2"}, tc.kinds...)
 			const topic = "orders"
 			c.createTopic(topic, replicas(1, 2, 3), replicas(2, 3, 1), replicas(3, 1, 2))
@@ -42,6 +44,7 @@ func TestNothingAcknowledgedIsLostWhenEachBrokerIsKilled(t *testing.T) {
 // Three Kafka brokers become Ottla brokers, one after another, on their own directories and under their own
 // ids, while records flow; and then Kafka brokers again.
 func TestAClusterIsRolledFromApacheToOttlaAndBack(t *testing.T) {
+	t.Parallel()
 	c := start(t, map[string]string{"min.insync.replicas": "2"}, kafka, kafka, kafka)
 	const topic = "orders"
 	c.createTopic(topic, replicas(1, 2, 3), replicas(2, 3, 1), replicas(3, 1, 2))

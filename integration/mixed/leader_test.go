@@ -9,13 +9,14 @@ import (
 // An Ottla broker leads and Apache Kafka's replica fetchers copy from it, first under a controller of
 // Kafka's, then under one of ours: the ISR shrinks when a follower is frozen and grows when it is back.
 func TestOttlaLeadsAndApacheFollows(t *testing.T) {
+	t.Parallel()
 	c := start(t, map[string]string{
 		"replica.lag.time.max.ms": "1500",
 		// Longer than the lag, so that it is the leader who drops a frozen follower, not the controller.
 		"zookeeper.session.timeout.ms": "15000",
 	}, kafka, kafka, ottla)
 	for _, controller := range []int32{1, 3} {
-		t.Run(fmt.Sprintf("under the controller of %s", c.broker(controller).kind), func(t *testing.T) {
+		c.run(fmt.Sprintf("under the controller of %s", c.broker(controller).kind), func(t *testing.T) {
 			c.moveController(controller)
 			c.awaitController(controller)
 			topic := fmt.Sprint("orders-", controller)
@@ -42,10 +43,11 @@ func TestOttlaLeadsAndApacheFollows(t *testing.T) {
 // controller sees a broker with another epoch, and whether it was the controller itself makes no difference. One
 // that is frozen for longer than its session wakes up deposed, with records that nobody has acknowledged.
 func TestOttlaLeavesAndComesBack(t *testing.T) {
+	t.Parallel()
 	c := start(t, map[string]string{"min.insync.replicas": "2"}, kafka, kafka, ottla)
 	us := c.broker(3)
 	for _, controller := range []int32{1, 3} {
-		t.Run(fmt.Sprintf("under the controller of %s", c.broker(controller).kind), func(t *testing.T) {
+		c.run(fmt.Sprintf("under the controller of %s", c.broker(controller).kind), func(t *testing.T) {
 			topic := fmt.Sprint("orders-", controller)
 			c.createTopic(topic, replicas(3, 1, 2), replicas(3, 2, 1), replicas(1, 3, 2))
 			load := c.startLoad(topic, 3)

@@ -12,6 +12,7 @@ import (
 
 // An Ottla broker that must not join a cluster ends, and says why in words that tell an operator what to do.
 func TestOttlaRefusesToStart(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil, kafka, ottla)
 	ends := func(t *testing.T, b *broker, pattern string) {
 		t.Helper()
@@ -25,7 +26,7 @@ func TestOttlaRefusesToStart(t *testing.T) {
 		}
 	}
 
-	t.Run("under the id of an Apache Kafka broker that lives", func(t *testing.T) {
+	c.run("under the id of an Apache Kafka broker that lives", func(t *testing.T) {
 		twin := &broker{c: c, id: 1, kind: ottla, dir: t.TempDir(), addr: freeAddress(t), settings: clusterSettings(2)}
 		ends(t, twin, `the broker id is taken: /brokers/ids/1 belongs to session .*`+regexp.QuoteMeta(c.broker(1).addr))
 		if err := c.broker(2).knows([]int32{1, 2}); err != nil {
@@ -33,7 +34,7 @@ func TestOttlaRefusesToStart(t *testing.T) {
 		}
 	})
 
-	t.Run("with the files of another cluster", func(t *testing.T) {
+	c.run("with the files of another cluster", func(t *testing.T) {
 		b := c.broker(2)
 		b.stop()
 		file := filepath.Join(b.logDir(), "meta.properties")
@@ -58,7 +59,7 @@ func TestOttlaRefusesToStart(t *testing.T) {
 		b.start()
 	})
 
-	t.Run("where transactions are used", func(t *testing.T) {
+	c.run("where transactions are used", func(t *testing.T) {
 		c.createTopic("__transaction_state", replicas(1))
 		c.broker(2).stop()
 		ends(t, c.broker(2), `topic __transaction_state exists in the cluster of `+regexp.QuoteMeta(c.zoo.Addr))
@@ -68,6 +69,7 @@ func TestOttlaRefusesToStart(t *testing.T) {
 // A state znode that nobody can read concerns its partition alone: the controller says so, leaves it as it is,
 // and lives.
 func TestAGarbledStateIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil, kafka, ottla)
 	c.moveController(1)
 	c.createTopic("orders", replicas(1, 2), replicas(2, 1))

@@ -13,14 +13,16 @@ import (
 // Kafka's own tools make, grow, move, elect and delete while the controller is of either kind, and ask a
 // broker of the other kind.
 func TestApacheToolsChangeTopicsUnderEitherController(t *testing.T) {
+	t.Parallel()
 	for name, kinds := range map[string][]kind{
 		"two Kafka and one Ottla": {kafka, kafka, ottla},
 		"one Kafka and two Ottla": {kafka, ottla, ottla},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := start(t, nil, kinds...)
 			for controller, asked := range map[int32]int32{1: 3, 3: 1} {
-				t.Run(fmt.Sprintf("under the controller of %s, through %s", c.broker(controller).kind, c.broker(asked).kind), func(t *testing.T) {
+				c.run(fmt.Sprintf("under the controller of %s, through %s", c.broker(controller).kind, c.broker(asked).kind), func(t *testing.T) {
 					c.moveController(controller)
 					c.awaitController(controller)
 					c.changeTopics(t, c.broker(asked), fmt.Sprint("orders-", controller))

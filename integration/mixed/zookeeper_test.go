@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"testing"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -12,7 +11,7 @@ import (
 
 // znodes is ZooKeeper's tree, seen by somebody who is no broker.
 type znodes struct {
-	t    *testing.T
+	c    *cluster
 	conn *zk.Conn
 }
 
@@ -20,9 +19,10 @@ type noLog struct{}
 
 func (noLog) Printf(string, ...any) {}
 
-func connectZooKeeper(t *testing.T, addr string) *znodes {
+func connectZooKeeper(c *cluster) *znodes {
+	t := c.t
 	t.Helper()
-	conn, events, err := zk.Connect([]string{addr}, 30*time.Second, zk.WithLogger(noLog{}))
+	conn, events, err := zk.Connect([]string{c.zoo.Addr}, 30*time.Second, zk.WithLogger(noLog{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,14 +31,14 @@ func connectZooKeeper(t *testing.T, addr string) *znodes {
 		for range events {
 		}
 	})
-	return &znodes{t, conn}
+	return &znodes{c, conn}
 }
 
 func (z *znodes) exists(path string) bool {
-	z.t.Helper()
+	z.c.t.Helper()
 	found, _, err := z.conn.Exists(path)
 	if err != nil {
-		z.t.Fatalf("%s: %v", path, err)
+		z.c.t.Fatalf("%s: %v", path, err)
 	}
 	return found
 }
@@ -52,17 +52,17 @@ func (z *znodes) get(path string) ([]byte, error) {
 }
 
 func (z *znodes) set(path, data string) {
-	z.t.Helper()
+	z.c.t.Helper()
 	if _, err := z.conn.Set(path, []byte(data), -1); err != nil {
-		z.t.Fatalf("%s: %v", path, err)
+		z.c.t.Fatalf("%s: %v", path, err)
 	}
 }
 
 // delete removes a znode that may be gone already.
 func (z *znodes) delete(path string) {
-	z.t.Helper()
+	z.c.t.Helper()
 	if err := z.conn.Delete(path, -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
-		z.t.Fatalf("%s: %v", path, err)
+		z.c.t.Fatalf("%s: %v", path, err)
 	}
 }
 
