@@ -3,8 +3,6 @@ package fetcher
 import (
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"ottla/zkcoord/cluster"
 )
 
@@ -82,39 +80,6 @@ func (p *partition) ready(in phase, now time.Time) bool {
 
 // lag is how many records of the leader's high watermark are missing, 0 while it is not known.
 func (p *partition) lag() int64 { return max(0, p.leaderHW-p.offset) }
-
-// firstRest is how long a partition or a leader in trouble rests at first. Most troubles are a leader that has not heard of its
-// election yet, and pass at once; with each further attempt the rest doubles, up to replica.fetch.backoff.ms.
-const firstRest = 20 * time.Millisecond
-
-func rest(attempts int, most time.Duration) time.Duration {
-	return min(most, firstRest<<min(attempts, 20))
-}
-
-// failed notes an attempt in vain.
-func (p *partition) failed(err error, now time.Time, most time.Duration) {
-	if p.trouble == nil {
-		p.since = now
-	}
-	p.trouble, p.resume = err, now.Add(rest(p.attempts, most))
-	p.attempts++
-}
-
-// recovered notes a success.
-func (p *partition) recovered() {
-	p.trouble, p.since, p.resume, p.attempts = nil, time.Time{}, time.Time{}, 0
-}
-
-// setAside gives the partition up until the controller decides anew.
-func (p *partition) setAside(err error, now time.Time) {
-	if p.trouble == nil {
-		p.since = now
-	}
-	p.trouble, p.phase = err, aside
-}
-
-// waitsForDecision reports whether an error code from the leader means that a LeaderAndIsr must be on its way to us.
-func waitsForDecision(code int16) bool { return code == kerr.FencedLeaderEpoch.Code }
 
 // javaHash is String.hashCode of Java, for names of topics, which are ASCII.
 func javaHash(s string) int32 {

@@ -59,7 +59,7 @@ func (p *partition) take(a *answered) error {
 	if err != nil {
 		return fmt.Errorf("records at %d: %w", p.offset, err)
 	}
-	if err := p.alignStart(&r); err != nil {
+	if err := p.alignStart(&r, a.logStart); err != nil {
 		return err
 	}
 	if err := p.Replica.AppendAsFollower(p.LeaderEpoch, r.batches, a.highWatermark, a.logStart); err != nil {
@@ -75,11 +75,15 @@ func (p *partition) take(a *answered) error {
 	return nil
 }
 
-// alignStart lets an empty log begin with the batch that its start lies in. The leader's log may start inside a batch, since
-// DeleteRecords cuts by record, and batches are sent whole; the leader's log start then hides the records before.
-func (p *partition) alignStart(r *records) error {
-	if r.base >= p.offset || r.last < p.offset || p.Replica.LogStartOffset() != p.offset || p.Replica.LogEndOffset() != p.offset {
+// alignStart lets the log begin with the batch that the leader's log start lies in, if it has nothing that the leader has: it is empty,
+// or all of it lies before that start. DeleteRecords cuts by record, and batches are sent whole; the log start then hides the
+// records before.
+func (p *partition) alignStart(r *records, leaderStart int64) error {
+	if r.base >= p.offset || r.last < p.offset {
 		return nil
+	}
+	if empty := p.Replica.LogStartOffset() == p.offset; !empty && leaderStart < p.offset {
+		return nil // refused by the log
 	}
 	return p.Replica.TruncateFullyAndStartAt(p.LeaderEpoch, r.base)
 }
