@@ -78,7 +78,8 @@ func New(o Options) *Client {
 }
 
 // RoundTrip sends the request in its version and returns the answer. Requests to one endpoint go out in the
-// order of the calls, each after the answer to the one before. The answer holds views into a buffer of its own.
+// order of the calls, each after the answer to the one before. The answer holds views into a buffer of its own, or of
+// the request's if that has a method AnswerBuffer(size int) []byte.
 func (c *Client) RoundTrip(ctx context.Context, to cluster.Endpoint, req kmsg.Request) (kmsg.Response, error) {
 	l, err := c.link(to)
 	if err != nil {

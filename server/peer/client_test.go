@@ -83,6 +83,26 @@ func TestRequestsShareAConnection(t *testing.T) {
 	}
 }
 
+// fetching is a request with a place for its answers.
+type fetching struct {
+	*kmsg.LeaderAndISRRequest
+	buffer []byte
+}
+
+func (f *fetching) AnswerBuffer(size int) []byte { return f.buffer[:size] }
+
+func TestAnswersGoWhereTheRequestSays(t *testing.T) {
+	c := New(Options{Dial: (&broker{answer: ok}).dial})
+	defer c.Close()
+	f := &fetching{request(0), make([]byte, 100)}
+	if _, err := c.RoundTrip(t.Context(), there, f); err != nil {
+		t.Fatal(err)
+	}
+	if f.buffer[0] == 0 && f.buffer[2] == 0 { // tags, then the error code 1
+		t.Errorf("nothing came into the buffer: %v", f.buffer[:10])
+	}
+}
+
 func TestAFailedConnectionIsDialedAnewButNothingIsSentTwice(t *testing.T) {
 	for name, answer := range map[string]func(int32, []byte) []byte{
 		"closed":              func(int32, []byte) []byte { return nil },

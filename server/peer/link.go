@@ -164,6 +164,15 @@ func (l *link) exchange(ctx context.Context, req kmsg.Request) (kmsg.Response, e
 	return resp, nil
 }
 
+// answerBuffer is where the bytes of an answer go: into memory of its own, or, where the request has a place for
+// them that it uses again, as a follower's fetch does, into that.
+func answerBuffer(req kmsg.Request, size int) []byte {
+	if r, ok := req.(interface{ AnswerBuffer(size int) []byte }); ok {
+		return r.AnswerBuffer(size)
+	}
+	return make([]byte, size)
+}
+
 // readAnswer reads one frame and returns its body: size, correlation id, and in flexible versions tags stand before it.
 func (l *link) readAnswer(req kmsg.Request) ([]byte, error) {
 	var head [8]byte
@@ -177,7 +186,7 @@ func (l *link) readAnswer(req kmsg.Request) ([]byte, error) {
 	if correlation != l.correlation {
 		return nil, fmt.Errorf("%w: correlation id %d, sent %d", ErrAnswer, correlation, l.correlation)
 	}
-	body := make([]byte, size-4)
+	body := answerBuffer(req, int(size-4))
 	if _, err := io.ReadFull(l.reader, body); err != nil {
 		return nil, err
 	}
