@@ -58,6 +58,8 @@ func (b *broker) settings(zooKeeper string) map[string]string {
 		"transaction.state.log.min.isr":            "2",
 		"group.initial.rebalance.delay.ms":         "0",
 		"replica.lag.time.max.ms":                  ms(sessionTimeout),
+		// Leaders come back to where they were, so that the next fault meets some everywhere.
+		"leader.imbalance.check.interval.seconds": "5",
 		// Over a cut link answers do not come; a broker shall find out within a fault.
 		"replica.socket.timeout.ms":    "3000",
 		"controller.socket.timeout.ms": "3000",
