@@ -18,6 +18,7 @@ const (
 	recoveryPointFile    = "recovery-point-offset-checkpoint"
 	logStartFile         = "log-start-offset-checkpoint"
 	highWatermarkFile    = "replication-offset-checkpoint"
+	cleanerFile          = "cleaner-offset-checkpoint"
 	leaderEpochFile      = "leader-epoch-checkpoint"
 	partitionMetaFile    = "partition.metadata"
 	cleanShutdownFile    = ".kafka_cleanshutdown"

@@ -7,7 +7,7 @@ import (
 	"ottla/zkcoord/cluster"
 )
 
-// The three checkpoint files of a directory, and what each says of a log. They must not outlive what they
+// The checkpoint files of a directory, and what each says of a log. They must not outlive what they
 // tell of: a log that is truncated below its recovery point, or made anew under an old name, would be
 // trusted, or cut, where it should be checked. So whoever does that writes the files first.
 var checkpointed = []struct {
@@ -16,6 +16,7 @@ var checkpointed = []struct {
 }{
 	{recoveryPointFile, func(l *Log) (int64, bool) { return l.RecoveryPoint(), true }},
 	{logStartFile, logStartToKeep},
+	{cleanerFile, func(l *Log) (int64, bool) { at := l.cleanPoint.Load(); return at, at >= 0 }},
 	{highWatermarkFile, func(l *Log) (int64, bool) { return l.HighWatermark(), true }},
 }
 

@@ -29,6 +29,7 @@ func (m *Manager) shut() bool {
 	m.mu.closed = true
 	m.mu.Unlock()
 	if !closed {
+		m.cleaners.close()
 		m.background.close()
 		m.notices.Wait()
 	}

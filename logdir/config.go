@@ -67,6 +67,15 @@ func DefaultConfig() Config {
 	}
 }
 
+// segmentAge is after how long a segment is closed: what max.compaction.lag.ms promises to compact may not
+// stay in the active one.
+func (c *Config) segmentAge() time.Duration {
+	if c.Compact && c.MaxCompactionLag > 0 {
+		return min(c.SegmentAge, c.MaxCompactionLag)
+	}
+	return c.SegmentAge
+}
+
 // target is how the topic wants its batches compressed; keep leaves them as the producer sent them.
 func (c *Config) target() (t batch.Compression, keep bool) {
 	if c.CompressionType == "" || c.CompressionType == "producer" {

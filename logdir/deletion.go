@@ -38,6 +38,7 @@ func (m *Manager) Delete(tp cluster.TopicPartition) error {
 
 // delete ends the log's service. Readers that have files open read on.
 func (l *Log) delete(delay time.Duration) error {
+	defer l.exclude()()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.gone == nil {

@@ -65,6 +65,17 @@ func (f *lazyFile) acquire() (*openFile, error) {
 // moved tells where the file is now; descriptors do not care.
 func (f *lazyFile) moved(path string) { f.path.Store(&path) }
 
+// rename gives the file another name, with nobody opening it in between under the one it has no more.
+func (c *fileCache) rename(f *lazyFile, to string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.fs.Rename(f.name(), to); err != nil {
+		return err
+	}
+	f.moved(to)
+	return nil
+}
+
 // close drops the cache's reference; readers in flight keep theirs.
 func (f *lazyFile) close() { f.cache.drop(f) }
 

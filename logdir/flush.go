@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -74,6 +75,9 @@ func (l *Log) syncBelow(offset int64) error {
 		return err
 	}
 	if err := w.run(); err != nil {
+		if errors.Is(err, fs.ErrNotExist) && w.replaced() {
+			return l.syncBelow(offset) // by a cleaning, which has synced what it put there
+		}
 		if l.closed() {
 			return ErrClosed // the log was deleted meanwhile, and with it the files
 		}
@@ -134,6 +138,12 @@ func (l *Log) collectSync(below int64) (*syncWork, error) {
 	// small flushes would double their price.
 	w.names = len(w.closed) > 0 || list[len(list)-1].base >= point || w.meta || w.epochs != l.epochs.synced
 	return w, nil
+}
+
+// replaced reports whether a segment of the work is no part of the log any more.
+func (w *syncWork) replaced() bool {
+	list := w.log.list()
+	return slices.ContainsFunc(w.closed, func(s *segment) bool { return !slices.Contains(list, s) })
 }
 
 func (w *syncWork) run() error {

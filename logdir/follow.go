@@ -134,9 +134,9 @@ func (l *Log) followRunLocked(cfg *Config, headers []batch.Header, records []byt
 	return nil
 }
 
-// markerOf reads the transaction marker of a batch, if it is one.
+// markerOf reads the transaction marker of a batch, if it is one. Compaction may have left only its header.
 func markerOf(h *batch.Header, b []byte) (batch.Marker, bool, error) {
-	if !h.IsControl() {
+	if !h.IsControl() || h.Count == 0 {
 		return batch.Marker{}, false, nil
 	}
 	return batch.ReadMarker(b)

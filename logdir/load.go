@@ -16,6 +16,7 @@ func newLog(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, cfg
 	l := &Log{tp: tp, m: m, dir: d}
 	l.path.Store(&folder)
 	l.cfg.Store(&cfg)
+	l.cleanPoint.Store(-1)
 	l.flushing.done = *sync.NewCond(&l.flushing.mu)
 	return l
 }
@@ -83,6 +84,9 @@ func loadLog(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, cf
 	ld.point, _ = m.savedOffset(d, recoveryPointFile, tp)
 	l.savedPoint.Store(ld.point)
 	ld.start, _ = m.savedOffset(d, logStartFile, tp)
+	if at, ok := m.savedOffset(d, cleanerFile, tp); ok {
+		l.cleanPoint.Store(at)
+	}
 	if err := ld.load(); err != nil {
 		l.closeFiles()
 		return nil, fmt.Errorf("load %s: %w", folder, err)

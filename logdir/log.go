@@ -12,8 +12,9 @@ import (
 // Log is one partition's records on disk.
 //
 // One lock, mu, is held by whatever changes the log: appends, rolls, truncation, deletion. Readers hold
-// none: they see the published end, the high watermark and an atomic snapshot of the segments. Lock
-// order: mu, then flushing.mu or marks.
+// none: they see the published end, the high watermark and an atomic snapshot of the segments. Who cuts,
+// deletes or replaces segments keeps cleanings out (exclude). Lock order: cleaning, the Manager's, mu, then
+// flushing.mu or marks.
 type Log struct {
 	tp  cluster.TopicPartition
 	m   *Manager
@@ -50,6 +51,16 @@ type Log struct {
 		// truncations counts them, so that a sync that was under way meanwhile is not believed.
 		truncations int
 	}
+	// cleanPoint is the offset below which the log was cleaned, -1 if nobody knows.
+	cleanPoint  atomic.Int64
+	uncleanable atomic.Pointer[Uncleanable]
+	// cleaning is locked while the log is cleaned, and by exclude.
+	cleaning struct {
+		sync.Mutex
+		wanted    atomic.Int32 // how many wait for the lock: a cleaning gives way
+		notBefore atomic.Int64 // ms: no cleaning is begun earlier
+	}
+
 	// undecided counts transactions that wait for the high watermark, so that raising it usually need
 	// not take mu.
 	undecided atomic.Int32

@@ -11,9 +11,10 @@ import (
 	"ottla/zkcoord/cluster"
 )
 
-// Manager holds all logs of all log directories. It owns two goroutines until Close or Abandon.
+// Manager holds all logs of all log directories. It owns two goroutines until Close or Abandon, and once a
+// log is to be compacted the cleaners.
 //
-// Lock order: checkpointing, Manager.mu, Log.mu.
+// Lock order: Log.cleaning, checkpointing, Manager.mu, Log.mu.
 type Manager struct {
 	o             Options
 	fs            disk.FS
@@ -21,6 +22,7 @@ type Manager struct {
 	metrics       *metrics
 	files         *fileCache
 	background    *scheduler
+	cleaners      *cleaners
 	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate
 	dirs          []*logDir
@@ -34,7 +36,6 @@ type Manager struct {
 		folders     map[cluster.TopicPartition]quarantinedFolder
 		defaults    Config
 		overrides   map[string]Config
-		warned      map[string]bool // topics whose compaction was warned of
 		closed      bool
 	}
 	checkpointing sync.Mutex // one writer of checkpoint files at a time
@@ -114,7 +115,7 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 		return nil, d.failing(tp, fmt.Errorf("create: %w", err))
 	}
 	m.mu.logs[tp] = l
-	m.warnLocked(tp.Topic)
+	m.compactLocked(l)
 	return l, nil
 }
 

@@ -45,9 +45,9 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 	m.mu.quarantined = map[cluster.TopicPartition]error{}
 	m.mu.folders = map[cluster.TopicPartition]quarantinedFolder{}
 	m.mu.overrides = map[string]Config{}
-	m.mu.warned = map[string]bool{}
 	m.mu.defaults = o.Defaults
 	m.background = startScheduler()
+	m.cleaners = newCleaners(m, o.Cleaner)
 	m.topicConfig = topicConfig
 	if err := m.open(ctx); err != nil {
 		m.Abandon()
@@ -177,7 +177,7 @@ func (m *Manager) loadOne(f folderToLoad) {
 	}
 	if err == nil {
 		m.mu.logs[f.tp] = l
-		m.warnLocked(f.tp.Topic)
+		m.compactLocked(l)
 		return
 	}
 	if f.dir.err() != nil {

@@ -26,6 +26,7 @@ type Options struct {
 	RecoveryPointCheckpointInterval time.Duration // log.flush.offset.checkpoint.interval.ms
 	LogStartCheckpointInterval      time.Duration // log.flush.start.offset.checkpoint.interval.ms
 	ProducerIDExpiration            time.Duration // producer.id.expiration.ms; zero is a day
+	Cleaner                         CleanerOptions
 	// MaxOpenFiles is how many files of segments are kept open at once; zero is 4096.
 	MaxOpenFiles int
 	Log          logrus.FieldLogger

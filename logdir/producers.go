@@ -189,7 +189,7 @@ func (s *producers) check(h *batch.Header, m batch.Marker, isMarker bool, o Orig
 // add takes in a batch that is in the log. It returns the transaction that a marker ended.
 func (s *producers) add(h *batch.Header, m batch.Marker, isMarker bool) (ended endedTxn, ok bool) {
 	s.end = h.NextOffset()
-	if !h.HasProducerID() || h.IsControl() && !isMarker {
+	if !h.HasProducerID() || h.IsControl() && !isMarker && h.Count > 0 {
 		return ended, false
 	}
 	p := s.byID[h.ProducerID]
@@ -205,6 +205,9 @@ func (s *producers) add(h *batch.Header, m batch.Marker, isMarker bool) (ended e
 		return s.endTxn(p, h, m)
 	}
 	p.lastTimestamp = h.MaxTimestamp
+	if h.IsControl() {
+		return ended, false // a marker that compaction has emptied still tells the epoch
+	}
 	p.remember(batchMark{lastSequence: h.LastSequence(), lastOffset: h.LastOffset(), offsetDelta: h.LastOffsetDelta, timestamp: h.MaxTimestamp})
 	if h.IsTransactional() && p.txnFirstOffset < 0 {
 		p.txnFirstOffset = h.BaseOffset

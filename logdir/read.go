@@ -1,7 +1,9 @@
 package logdir
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"sort"
 	"sync/atomic"
 )
@@ -11,6 +13,24 @@ import (
 // whatever its size, else there is nothing if it does not fit. At the limit there is nothing, which is no error; outside the log it is ErrOffsetOutOfRange.
 // No lock is taken that an append holds. The caller releases the Data.
 func (l *Log) Read(from int64, maxBytes int, minOneBatch bool, limit Limit) (Data, error) {
+	for {
+		list := l.segments.Load()
+		d, err := l.readIn(list, from, maxBytes, minOneBatch, limit)
+		if err == errSegmentsChanged || errors.Is(err, fs.ErrNotExist) && l.segments.Load() != list {
+			continue
+		}
+		if err != nil {
+			return Data{}, l.failingRead(err)
+		}
+		return d, nil
+	}
+}
+
+// errSegmentsChanged: a roll, a cut or a cleaning came between, so that what is known of positions may be
+// of other files. It has the read begin anew.
+var errSegmentsChanged = errors.New("the segments have changed")
+
+func (l *Log) readIn(list *[]*segment, from int64, maxBytes int, minOneBatch bool, limit Limit) (Data, error) {
 	if err := l.dir.err(); err != nil {
 		return Data{}, err
 	}
@@ -19,6 +39,9 @@ func (l *Log) Read(from int64, maxBytes int, minOneBatch bool, limit Limit) (Dat
 	stable := l.lastStable(hw)
 	end := l.end.Load()
 	d := Data{HighWatermark: hw.offset, LastStableOffset: stable.offset, LogEndOffset: end.offset, LogStartOffset: l.start.Load()}
+	if l.segments.Load() != list {
+		return Data{}, errSegmentsChanged
+	}
 	bound := end
 	switch limit {
 	case LimitHighWatermark:
@@ -33,9 +56,9 @@ func (l *Log) Read(from int64, maxBytes int, minOneBatch bool, limit Limit) (Dat
 	if from >= bound.offset {
 		return d, nil
 	}
-	r := reader{log: l, segments: l.list(), from: from, bound: bound, end: end, maxBytes: maxBytes, minOneBatch: minOneBatch}
+	r := reader{log: l, segments: *list, from: from, bound: bound, end: end, maxBytes: maxBytes, minOneBatch: minOneBatch}
 	if err := r.read(&d, limit == LimitLastStable); err != nil {
-		return Data{}, l.failingRead(err)
+		return Data{}, err
 	}
 	return d, nil
 }

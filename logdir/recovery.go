@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"math"
 	"slices"
-	"strings"
 
 	"ottla/logdir/batch"
 )
@@ -103,7 +102,7 @@ func (ld *loader) walk(from int) (end int64, err error) {
 			return w.next, ld.cut(i-1, overlap)
 		}
 		if i > from {
-			if err := l.writeSnapshotLocked(s.base); err != nil {
+			if err := ld.snapshotAt(s.base); err != nil {
 				return 0, err
 			}
 		}
@@ -122,6 +121,20 @@ func (ld *loader) walk(from int) (end int64, err error) {
 		}
 	}
 	return w.next, nil
+}
+
+// snapshotAt has the producers, and the snapshot, be what they were at the base of a segment that the walk has
+// come to. Below the recovery point a snapshot that is there is better than what the batches tell: compaction
+// may have taken some.
+func (ld *loader) snapshotAt(base int64) error {
+	l := ld.l
+	if base <= ld.trusted() {
+		restored, err := l.restoreLocked(base)
+		if restored || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return l.writeSnapshotLocked(base)
 }
 
 // cut drops what stands behind the last whole batch of segment i, and the segments after it.
@@ -242,65 +255,4 @@ func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) e
 	}
 	w.next, w.epoch = h.NextOffset(), h.LeaderEpoch
 	return nil
-}
-
-// finishSwaps completes what compaction had begun to swap in when the broker stopped: the new segment
-// is whole, so the ones it replaces go, and it takes its name.
-func (ld *loader) finishSwaps(entries []fs.DirEntry) error {
-	l := ld.l
-	for _, e := range entries {
-		base, ok := parseOffsetName(e.Name(), suffixLog+suffixSwap)
-		if !ok {
-			continue
-		}
-		if err := ld.removeReplaced(base, entries); err != nil {
-			return err
-		}
-	}
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), suffixSwap)
-		if !ok {
-			continue
-		}
-		if err := l.m.fs.Rename(l.file(e.Name()), l.file(name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeReplaced removes the segments whose records the swap file at base holds.
-func (ld *loader) removeReplaced(base int64, entries []fs.DirEntry) error {
-	l := ld.l
-	end, err := ld.swapEnd(base)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		for _, suffix := range []string{suffixLog, suffixOffsets, suffixTimes, suffixTxns} {
-			at, ok := parseOffsetName(e.Name(), suffix)
-			if !ok || at < base || at >= end {
-				continue
-			}
-			if err := l.m.fs.Remove(l.file(e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// swapEnd is the offset behind the swap file's last batch.
-func (ld *loader) swapEnd(base int64) (int64, error) {
-	l := ld.l
-	s := newSegment(l.m.files, l.folder(), base, &ld.cfg)
-	s.log.moved(l.file(offsetName(base, suffixLog+suffixSwap)))
-	defer s.close()
-	info, err := l.m.fs.Stat(s.log.name())
-	if err != nil {
-		return 0, err
-	}
-	s.size.Store(info.Size())
-	end, err := s.findEnd()
-	return max(end, base+1), err
 }

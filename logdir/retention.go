@@ -17,6 +17,11 @@ func (m *Manager) applyRetention() {
 // applyRetention deletes segments that are too old, too many, or below the log start, oldest first, and
 // never one that is not committed as a whole.
 func (l *Log) applyRetention(now time.Time) error {
+	// A log that is being cleaned waits for the next check.
+	if !l.cleaning.TryLock() {
+		return nil
+	}
+	defer l.cleaning.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.usableLocked() != nil {

@@ -21,7 +21,7 @@ func (l *Log) rollIfNeededLocked(cfg *Config, n int, h *batch.Header, now int64)
 		if err != nil {
 			return err
 		}
-		full = age > millis(cfg.SegmentAge)-s.jitter.Milliseconds()
+		full = age > millis(cfg.segmentAge())-s.jitter.Milliseconds()
 	}
 	if !full {
 		return nil

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ottla/logdir/batch"
-	"ottla/logdir/disk"
 )
 
 // Suffixes of a segment's files; before them stands the base offset in 20 digits.
@@ -270,16 +269,15 @@ func (s *segment) moved(dir string) {
 
 // markDeleted renames the files, so that a crash does not bring them back, and returns their new
 // names. Readers that have them open read on.
-func (s *segment) markDeleted(fsys disk.FS) (names []string, err error) {
+func (s *segment) markDeleted() (names []string, err error) {
 	s.close()
 	for _, f := range s.files() {
 		to := f.name() + suffixDeleted
-		renameErr := fsys.Rename(f.name(), to)
+		renameErr := f.cache.rename(f, to)
 		if errors.Is(renameErr, fs.ErrNotExist) {
 			continue
 		}
 		err = errors.Join(err, renameErr)
-		f.moved(to)
 		names = append(names, to)
 	}
 	return names, err

@@ -14,13 +14,10 @@ func (m *Manager) Reconfigure(topic string, c Config) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mu.overrides[topic] = c
-	if !c.Compact {
-		delete(m.mu.warned, topic)
-	}
 	for tp, l := range m.mu.logs {
 		if tp.Topic == topic {
 			l.cfg.Store(&c)
-			m.warnLocked(topic)
+			m.compactLocked(l)
 		}
 	}
 }
@@ -34,6 +31,7 @@ func (m *Manager) SetDefaults(c Config) {
 	for tp, l := range m.mu.logs {
 		if _, own := m.mu.overrides[tp.Topic]; !own {
 			l.cfg.Store(&c)
+			m.compactLocked(l)
 		}
 	}
 }
@@ -45,12 +43,9 @@ func (m *Manager) configLocked(topic string) Config {
 	return m.mu.defaults
 }
 
-// warnLocked says once for each topic that its logs are kept, but not compacted.
-func (m *Manager) warnLocked(topic string) {
-	c := m.configLocked(topic)
-	if !c.Compact || m.mu.warned[topic] {
-		return
+// compactLocked has the cleaners run once there is a log for them.
+func (m *Manager) compactLocked(l *Log) {
+	if l.cfg.Load().Compact {
+		m.cleaners.need()
 	}
-	m.mu.warned[topic] = true
-	m.log.Warnf("topic %s has cleanup.policy=compact: its records are kept, none are compacted away", topic)
 }

@@ -1,16 +1,28 @@
 package logdir
 
 import (
+	"errors"
+	"io/fs"
+
 	"ottla/logdir/batch"
 )
 
 // OffsetForTimestamp finds the first record whose timestamp is at least ts, from the log start on.
 // epoch is its leader epoch, -1 if unknown.
 func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32, found bool, err error) {
+	for {
+		end, start, list := l.view()
+		offset, timestamp, epoch, found, err = l.timestampIn(list, ts, start, end)
+		if !errors.Is(err, fs.ErrNotExist) || &l.list()[0] == &list[0] {
+			return offset, timestamp, epoch, found, l.failingRead(err)
+		}
+	}
+}
+
+func (l *Log) timestampIn(list []*segment, ts, start int64, end *mark) (offset, timestamp int64, epoch int32, found bool, err error) {
 	if err := l.dir.err(); err != nil {
 		return -1, -1, -1, false, err
 	}
-	end, start, list := l.end.Load(), l.start.Load(), l.list()
 	for i, s := range list {
 		if s.maxTimestamp().timestamp < ts || i+1 < len(list) && list[i+1].base <= start {
 			continue
@@ -21,10 +33,21 @@ func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32
 		}
 		offset, timestamp, epoch, found, err = s.timestampAtLeast(ts, start, size)
 		if err != nil || found {
-			return offset, timestamp, epoch, found, l.failingRead(err)
+			return offset, timestamp, epoch, found, err
 		}
 	}
 	return -1, -1, -1, false, nil
+}
+
+// view is the log's end and start, and segments in which they are.
+func (l *Log) view() (end *mark, start int64, list []*segment) {
+	for {
+		p := l.segments.Load()
+		end, start = l.end.Load(), l.start.Load()
+		if l.segments.Load() == p {
+			return end, start, *p
+		}
+	}
 }
 
 // MaxTimestamp finds the first record that has the largest timestamp of the log.

@@ -40,9 +40,23 @@ func (l *Log) lowerRecoveryPoint(offset int64) error {
 	return l.m.checkpointDir(l.dir, recoveryPointFile)
 }
 
-// cutting runs a truncation to offset with mu held, once the recovery point on disk is not above it: records
-// written later, and not synced, must not be taken for those that were.
+// cutting runs a truncation to offset with mu held and no cleaning under way, once the recovery point on
+// disk is not above it: records written later, and not synced, must not be taken for those that were.
 func (l *Log) cutting(offset int64, cut func() error) error {
+	defer l.exclude()()
+	if err := l.cutWhenSafe(offset, cut); err != nil {
+		return err
+	}
+	// What stands there now was never cleaned, nor found bad.
+	l.uncleanable.Store(nil)
+	if end := l.LogEndOffset(); l.cleanPoint.Load() > end {
+		l.cleanPoint.Store(end)
+		return l.m.checkpointDir(l.dir, cleanerFile)
+	}
+	return nil
+}
+
+func (l *Log) cutWhenSafe(offset int64, cut func() error) error {
 	for {
 		if err := l.lowerRecoveryPoint(offset); err != nil {
 			return err
@@ -279,7 +293,7 @@ func (l *Log) cutOffLocked(list []*segment) error {
 func (l *Log) dropSegmentsLocked(list []*segment, delay time.Duration) error {
 	var failed error
 	for _, s := range list {
-		names, err := s.markDeleted(l.m.fs)
+		names, err := s.markDeleted()
 		failed = errors.Join(failed, err)
 		l.m.removeLater(delay, names...)
 	}
