@@ -67,6 +67,16 @@ func (s *topicSettings) replication(topic string) replica.TopicConfig {
 	return replica.TopicConfig{MinInsyncReplicas: int(s.of(topic).MinInsyncReplicas)}
 }
 
+// cleanerOptions is how the logs are compacted.
+func cleanerOptions(c *config.Config) logdir.CleanerOptions {
+	o := logdir.CleanerOptions{DedupeBufferSize: c.CleanerDedupeBuffer, LoadFactor: c.CleanerLoadFactor,
+		BufferSize: int(c.CleanerBuffer), BytesPerSecond: c.CleanerBytesPerSecond, Backoff: c.CleanerBackoff}
+	if c.CleanerEnable {
+		o.Threads = int(c.CleanerThreads)
+	}
+	return o
+}
+
 // logConfig is a topic's settings as far as its logs obey them.
 func logConfig(t config.Topic) logdir.Config {
 	c := logdir.Config{

@@ -84,20 +84,20 @@ func TestDoublesAreShownAsJavaDoes(t *testing.T) {
 
 func TestWarningsOfSingleSettings(t *testing.T) {
 	for name, want := range map[string]string{
-		"retention.ms":        "",
-		"no.such":             "",
-		"delete.retention.ms": "topic configuration delete.retention.ms: known, but not obeyed yet",
-		"local.retention.ms":  "topic configuration local.retention.ms: it does nothing, since Ottla does not have what it tunes",
+		"retention.ms":                  "",
+		"no.such":                       "",
+		"message.downconversion.enable": "topic configuration message.downconversion.enable: known, but not obeyed yet",
+		"local.retention.ms":            "topic configuration local.retention.ms: it does nothing, since Ottla does not have what it tunes",
 	} {
 		if got := TopicWarning(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
 	for name, want := range map[string]string{
-		"message.max.bytes":   "",
-		"background.threads":  "configuration background.threads: it does nothing, since Ottla does not have what it tunes",
-		"log.cleaner.threads": "configuration log.cleaner.threads: known, but not obeyed yet",
-		"no.such":             "configuration no.such: unknown, it does nothing",
+		"message.max.bytes":         "",
+		"background.threads":        "configuration background.threads: it does nothing, since Ottla does not have what it tunes",
+		"connections.max.reauth.ms": "configuration connections.max.reauth.ms: known, but not obeyed yet",
+		"no.such":                   "configuration no.such: unknown, it does nothing",
 	} {
 		if got := BrokerWarning(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -59,6 +59,15 @@ type Config struct {
 	// WebListener is host:port, or "" for none.
 	WebListener string `key:"web.listener"`
 
+	// The cleaners, which compact; the settings of topics among log.cleaner.* are in Topic.
+	CleanerEnable         bool          `key:"log.cleaner.enable"`
+	CleanerThreads        int32         `key:"log.cleaner.threads"`
+	CleanerDedupeBuffer   int64         `key:"log.cleaner.dedupe.buffer.size"`
+	CleanerLoadFactor     float64       `key:"log.cleaner.io.buffer.load.factor"`
+	CleanerBuffer         int32         `key:"log.cleaner.io.buffer.size"`
+	CleanerBytesPerSecond float64       `key:"log.cleaner.io.max.bytes.per.second"`
+	CleanerBackoff        time.Duration `key:"log.cleaner.backoff.ms"`
+
 	// LogDirs is at least one directory, each once.
 	LogDirs                        []string
 	RecoveryThreadsPerDataDir      int32         `key:"num.recovery.threads.per.data.dir"`

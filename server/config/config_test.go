@@ -154,7 +154,6 @@ func TestWarnings(t *testing.T) {
 		"configuration max.connection.creation.rate: known, but not obeyed yet",
 		"configuration num.io.threads: it does nothing, since Ottla does not have what it tunes",
 		"configuration storage.min.free.bytes: known, but not obeyed yet",
-		"configuration log.cleanup.policy: compact is not obeyed yet, nothing is compacted",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("warnings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

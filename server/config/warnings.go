@@ -20,14 +20,6 @@ func (c *Config) warn(log logrus.FieldLogger) {
 			log.Warnf("configuration %s: %s", k.Name, w)
 		}
 	}
-	c.warnOfValues(log)
-}
-
-// warnOfValues is for settings that are obeyed, but not with every value.
-func (c *Config) warnOfValues(log logrus.FieldLogger) {
-	if c.Topic(nil).Compact && c.settings.isSet("log.cleanup.policy") {
-		log.Warn("configuration log.cleanup.policy: compact is not obeyed yet, nothing is compacted")
-	}
 }
 
 // doesNothing says why a setting has no effect, "" if it has.
@@ -41,8 +33,7 @@ func (k Key) doesNothing() string {
 	return ""
 }
 
-// TopicWarning says what a topic setting that was just set does not do, "" for nothing. That nothing is
-// compacted yet is for the logs to say, which know whom it concerns.
+// TopicWarning says what a topic setting that was just set does not do, "" for nothing.
 func TopicWarning(name string) string {
 	k, ok := TopicKeyOf(name)
 	if w := k.doesNothing(); ok && w != "" {
