@@ -163,7 +163,9 @@ func (c *checker) acks(p *partitionHistory) {
 			}
 		}
 	}
-	sorted := slices.SortedFunc(maps.Values(byRecord), func(a, b Ack) int { return cmp.Compare(a.Offset, b.Offset) })
+	sorted := slices.SortedFunc(maps.Values(byRecord), func(a, b Ack) int {
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Record.Sequence, b.Record.Sequence), cmp.Compare(a.Record.Producer, b.Record.Producer))
+	})
 	last := make(map[int]Ack)
 	for _, ack := range sorted {
 		if before, ok := last[ack.Record.Producer]; ok && ack.Record.Sequence < before.Record.Sequence {

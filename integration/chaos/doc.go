@@ -11,8 +11,9 @@
 // The nemesis takes one fault after another from a plan that the seed alone decides: the same seed is the same
 // plan. After each fault it heals, and waits until every replica is in sync again and every partition has taken a
 // record; what does not come back within its time is told as trouble, as is a broker that ends by itself. After
-// some steps the next one comes at once, upon a cluster that is not whole. In the end all producers have their
-// answers, the group has read to the end, and the segments of every replica are read from its directory.
+// some steps the next one comes at once, upon a cluster that is not whole, its links still cut. In the end all
+// producers have their answers, the group has read to the end, and the segments of every replica are read from its
+// directory.
 //
 // Then check, which is pure and knows nothing of brokers, finds by name:
 //

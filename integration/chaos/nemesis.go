@@ -15,7 +15,7 @@ type nemesis struct {
 	say     func(string, ...any)
 }
 
-// carryOut does a step, waits as long as it lasts, and heals.
+// carryOut does a step, waits as long as it lasts, and heals, but for links when the next step is to come at once.
 func (n *nemesis) carryOut(ctx context.Context, s step) error {
 	n.say("%s", s)
 	c := n.cluster
@@ -128,7 +128,9 @@ func (n *nemesis) killZooKeeper(ctx context.Context, pause time.Duration) error 
 
 func (n *nemesis) cut(ctx context.Context, s step, all []link) error {
 	n.cluster.links.cut(s.how, all...)
-	defer n.cluster.links.heal()
+	if !s.rush {
+		defer n.cluster.links.heal()
+	}
 	return wait(ctx, s.pause)
 }
 

@@ -55,7 +55,7 @@ type step struct {
 	how    passage
 	ways   ways
 	pause  time.Duration // how long it lasts
-	rush   bool          // the next step comes at once, upon a cluster that is not whole
+	rush   bool          // the next step comes at once, upon a cluster that is not whole, its links still cut
 }
 
 // ways are the directions in which a link is cut, seen from the broker that is hit.

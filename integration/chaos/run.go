@@ -89,6 +89,7 @@ func (r *run) torment(ctx context.Context) {
 
 // heal waits until the cluster is as it should be, and works.
 func (r *run) heal(ctx context.Context) error {
+	r.cluster.links.heal()
 	began := time.Now()
 	whole := func() error {
 		r.revive(ctx)
