@@ -85,20 +85,22 @@ func (b *Broker) expireSession() error {
 	epoch := running.Snapshot().Epoch
 	b.mu.Lock()
 	session := b.mu.session
-	b.mu.expired = epoch
 	b.mu.Unlock()
-	if session.session == 0 {
-		return errors.New("it has none")
-	}
 	c := b.cluster
-	if c.owned == nil {
-		server, _, _ := strings.Cut(c.zookeeper, "/")
-		server, _, _ = strings.Cut(server, ",")
-		return closeSession(server, session)
+	if c.owned != nil {
+		if !c.owned.ExpireSession(session.session) {
+			return fmt.Errorf("session 0x%x is over already", session.session)
+		}
+	} else {
+		hosts, _, _ := strings.Cut(c.zookeeper, "/")
+		first, _, _ := strings.Cut(hosts, ",")
+		if err := closeSession(first, session); err != nil {
+			return err
+		}
 	}
-	if !c.owned.ExpireSession(session.session) {
-		return fmt.Errorf("session 0x%x is over already", session.session)
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.expired = epoch
 	return nil
 }
 

@@ -42,49 +42,68 @@ func (s *sniffer) read(b []byte) {
 }
 
 // closeSession ends a session at any ZooKeeper as if its client had expired: a second connection takes it
-// over and closes it, and the first learns that it is gone when it comes back.
+// over and closes it, and the first learns that it is gone when it comes back. If the client is quicker and takes the
+// session back, it is tried again.
 func closeSession(server string, h handshake) error {
-	conn, err := net.DialTimeout("tcp", server, 5*time.Second)
+	deadline := time.Now().Add(sessionPatience)
+	for {
+		over, err := tryCloseSession(server, h, deadline)
+		if over || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// sessionPatience bounds closeSession.
+const sessionPatience = 10 * time.Second
+
+func tryCloseSession(server string, h handshake, deadline time.Time) (over bool, err error) {
+	conn, err := net.DialTimeout("tcp", server, time.Until(deadline))
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return err
+	if err := conn.SetDeadline(deadline); err != nil {
+		return false, err
 	}
-	const closeOp = -11
-	hello := make([]byte, 0, 48)
-	hello = binary.BigEndian.AppendUint32(hello, 0)      // protocol
+	hello := binary.BigEndian.AppendUint32(nil, 0)       // protocol
 	hello = binary.BigEndian.AppendUint64(hello, 0)      // last zxid seen
 	hello = binary.BigEndian.AppendUint32(hello, 10_000) // time-out, ms
 	hello = binary.BigEndian.AppendUint64(hello, uint64(h.session))
 	hello = binary.BigEndian.AppendUint32(hello, uint32(len(h.password)))
 	hello = append(hello, h.password...)
-	answer, err := exchange(conn, hello)
+	op := int32(-11)                             // close the session
+	end := binary.BigEndian.AppendUint32(nil, 1) // xid
+	end = binary.BigEndian.AppendUint32(end, uint32(op))
+	// Both at once, before the client can come back.
+	if _, err := conn.Write(append(frame(hello), frame(end)...)); err != nil {
+		return false, err
+	}
+	answer, err := readFrame(conn)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(answer) < 16 || binary.BigEndian.Uint64(answer[8:]) != uint64(h.session) {
-		return fmt.Errorf("session 0x%x is over already", h.session)
+		return true, nil // no such session any more
 	}
-	end := binary.BigEndian.AppendUint32(nil, 1) // xid
-	op := int32(closeOp)
-	_, err = exchange(conn, binary.BigEndian.AppendUint32(end, uint32(op)))
-	return err
+	_, err = readFrame(conn)
+	return err == nil, err
 }
 
-// exchange sends one frame and reads one.
-func exchange(conn net.Conn, body []byte) ([]byte, error) {
-	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
-	if _, err := conn.Write(frame); err != nil {
-		return nil, err
-	}
+func frame(body []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
+}
+
+// maxFrame bounds an answer to what this package asks, in bytes.
+const maxFrame = 100 << 20
+
+func readFrame(conn net.Conn) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(conn, size[:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(size[:])
-	if n > 100<<20 {
+	if n > maxFrame {
 		return nil, fmt.Errorf("a frame of %d bytes", n)
 	}
 	answer := make([]byte, n)

@@ -3,6 +3,7 @@ package testcluster_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"go.uber.org/goleak"
 
+	"ottla/integration/apache"
 	"ottla/integration/testcluster"
 	"ottla/zkcoord/zkserver"
 )
@@ -130,6 +132,32 @@ func TestSettingsAndRacks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The same faults with Apache ZooKeeper, whose sessions end in another way.
+func TestWithApacheZooKeeper(t *testing.T) {
+	zk := apache.StartZooKeeper(t)
+	awaitChange(t, "ZooKeeper serves", func() bool {
+		status, err := zk.Command("srvr")
+		return err == nil && strings.Contains(status, "Mode: standalone")
+	})
+	cluster := testcluster.Start(t, 3, quick(testcluster.WithZooKeeper(zk.Addr), testcluster.WithSessionTimeout(4*time.Second))...)
+	cluster.CreateTopic("orders", 1, 3, map[string]string{"min.insync.replicas": "2"})
+	w := newWriter(t, cluster, "orders")
+	for _, b := range cluster.Brokers() {
+		b.ExpireSession()
+		w.write(5)
+		cluster.AwaitReady()
+		cluster.AwaitISR("orders", 0)
+	}
+	leader := cluster.AwaitLeader("orders", 0)
+	cluster.Cut(leader, testcluster.ZooKeeper)
+	awaitChange(t, "another leads", func() bool { return cluster.AwaitLeader("orders", 0) != leader })
+	w.write(5)
+	cluster.Heal()
+	cluster.AwaitReady()
+	cluster.AwaitISR("orders", 0)
+	w.verify(cluster, "orders")
 }
 
 // A ZooKeeper that was there before is there afterwards, and holds no broker that is gone.

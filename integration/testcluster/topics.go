@@ -108,8 +108,10 @@ func ask(ctx context.Context, address string, req kmsg.Request) (kmsg.Response, 
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID("testcluster")).AppendRequest(nil, req, 1)
-	answer, err := exchange(conn, frame[4:])
+	if _, err := conn.Write(kmsg.NewRequestFormatter(kmsg.FormatterClientID("testcluster")).AppendRequest(nil, req, 1)); err != nil {
+		return nil, err
+	}
+	answer, err := readFrame(conn)
 	if err != nil {
 		return nil, err
 	}
