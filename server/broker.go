@@ -26,6 +26,7 @@ import (
 	"ottla/server/network"
 	"ottla/server/peer"
 	"ottla/server/replica"
+	"ottla/server/txn"
 	"ottla/server/web"
 	"ottla/zkcoord"
 	"ottla/zkcoord/cluster"
@@ -49,26 +50,28 @@ type Broker struct {
 	started   time.Time
 	epoch     atomic.Int64 // czxid of our registration, -1 without one
 
-	zookeeper  *zkserver.Server // nil unless embedded
-	zk         *zkcoord.Client
-	logs       *logdir.Manager
-	topics     *topicSettings
-	timer      *timingwheel.Timer
-	metadata   *metadata.Cache
-	peers      *peer.Client   // to the controller
-	work       sync.WaitGroup // requests to it that are in flight
-	changes    *isrChanges
-	replicas   *replica.Manager
-	fetchers   *fetchers
-	offsets    *offsetsTopic
-	groups     *group.Coordinator
-	controller *controller.Controller
-	answers    *answers
-	api        *api.API
-	network    *network.Server
-	settings   *zkcoord.ConfigChanges
-	warned     map[string]bool // settings in ZooKeeper that do nothing
-	web        *web.Server
+	zookeeper    *zkserver.Server // nil unless embedded
+	zk           *zkcoord.Client
+	logs         *logdir.Manager
+	topics       *topicSettings
+	timer        *timingwheel.Timer
+	metadata     *metadata.Cache
+	peers        *peer.Client   // to the controller
+	work         sync.WaitGroup // requests to it that are in flight
+	changes      *isrChanges
+	replicas     *replica.Manager
+	fetchers     *fetchers
+	offsets      *offsetsTopic
+	groups       *group.Coordinator
+	transactions *txn.Coordinator
+	verifier     *txnVerifier
+	controller   *controller.Controller
+	answers      *answers
+	api          *api.API
+	network      *network.Server
+	settings     *zkcoord.ConfigChanges
+	warned       map[string]bool // settings in ZooKeeper that do nothing
+	web          *web.Server
 
 	topicMaker *api.TopicCreator
 
@@ -152,6 +155,7 @@ func (b *Broker) Start(ctx context.Context) error {
 		{"timer", b.startTimer},
 		{"replicas", b.startReplicas},
 		{"groups", b.startGroups},
+		{"transactions", b.startTransactions},
 		// Bound before the registration, which names the ports; served after it, when we know our epoch.
 		{"listeners", b.bind},
 		{"registration", b.join},
@@ -247,9 +251,6 @@ func (b *Broker) identify(ctx context.Context) (err error) {
 	if err := checkCluster(known, b.clusterID, c); err != nil {
 		return err
 	}
-	if err := refuseTransactions(ctx, b.zk, c.ZooKeeperConnect); err != nil {
-		return err
-	}
 	b.id, err = brokerID(ctx, c, known, b.zk)
 	return err
 }
@@ -318,7 +319,8 @@ func (b *Broker) controllerEndpoint() (cluster.Endpoint, bool) {
 
 func (b *Broker) startGroups(context.Context) error {
 	c := b.live.Static()
-	b.offsets = &offsetsTopic{replicas: b.replicas, metadata: b.metadata, config: c}
+	b.offsets = &offsetsTopic{config: c,
+		topicStore: &topicStore{topic: groupsTopic, replicas: b.replicas, metadata: b.metadata, planned: c.OffsetsTopicPartitions}}
 	conf := group.DefaultConfig()
 	conf.MinSessionTimeout, conf.MaxSessionTimeout = c.GroupMinSessionTimeout, c.GroupMaxSessionTimeout
 	conf.InitialRebalanceDelay, conf.MaxSize = c.GroupInitialRebalanceDelay, int(c.GroupMaxSize)

@@ -1,17 +1,12 @@
 package server
 
 import (
-	"context"
-	"io"
 	"testing"
-	"time"
 
-	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"ottla/server/config"
 	"ottla/zkcoord/cluster"
 )
 
@@ -75,31 +70,4 @@ func TestAnUncleanElectionBeginsWhenTheSettingAllowsIt(t *testing.T) {
 		leader, _ := c.leader(cluster.TopicPartition{Topic: "payments"})
 		return leader == 3
 	})
-}
-
-// Until transactions are served, a broker stays out of a cluster that has them.
-func TestAClusterWithTransactionsIsNotJoined(t *testing.T) {
-	c := startTrio(t)
-	c.createOn(transactionsTopic, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	settings, err := config.Parse(map[string]string{
-		"broker.id": "4", "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": c.logDir(4), "zookeeper.connect": c.zk.Addr(),
-	}, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := New(settings, WithLogger(log))
-	if err = b.Start(ctx); err == nil {
-		b.Kill()
-		t.Fatal("it joined")
-	}
-	want := "identity: topic __transaction_state exists in the cluster of " + c.zk.Addr() +
-		": somebody uses transactions there, which this broker does not serve yet, so it does not join; " +
-		"where no producer uses them any more, delete the topic and start again"
-	if err.Error() != want {
-		t.Errorf("%v", err)
-	}
 }

@@ -73,23 +73,6 @@ func checkCluster(known knownIdentity, clusterID string, c *config.Config) error
 		"and only if the logs may be lost begin with empty directories", known.dir, known.clusterID, c.ZooKeeperConnect, clusterID)
 }
 
-// transactionsTopic is where the states of transactions are kept.
-const transactionsTopic = "__transaction_state"
-
-// refuseTransactions keeps this broker out of a cluster that has transactions: they are not served yet, and as
-// the leader of a partition of their topic it would be their coordinator, and leave them hanging.
-func refuseTransactions(ctx context.Context, zk *zkcoord.Client, connect string) error {
-	_, err := zk.Topic(ctx, transactionsTopic)
-	switch {
-	case errors.Is(err, zkcoord.ErrNoNode):
-		return nil
-	case err == nil, errors.Is(err, zkcoord.ErrMalformed):
-		return fmt.Errorf("topic %s exists in the cluster of %s: somebody uses transactions there, which this broker does not serve yet, so it does not join; "+
-			"where no producer uses them any more, delete the topic and start again", transactionsTopic, connect)
-	}
-	return err
-}
-
 // sessionFile remembers the ZooKeeper session that this directory's broker registered under, so that after
 // a crash it recognises its own registration. Apache Kafka takes no notice of it.
 const sessionFile = "zookeeper-session"

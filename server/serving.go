@@ -82,8 +82,8 @@ func (b *Broker) serve(context.Context) error {
 	b.topicMaker = api.NewTopicCreator(b.zk, b.metadata, b.live, b.loggers.Named("topics"))
 	b.api = api.New(api.Options{
 		ID: b.id, ClusterID: b.clusterID, Config: b.live, Metadata: b.metadata, Replicas: b.replicas,
-		Groups: b.groups, Controller: b.controller, Offsets: b.zk,
-		AllocateProducerIDs: b.allocateProducerIDs, Log: b.loggers.Named("api"),
+		Groups: b.groups, Transactions: b.transactions, VerifyTransaction: b.verifier.verify, Controller: b.controller, Offsets: b.zk,
+		Log:        b.loggers.Named("api"),
 		AdminParts: api.AdminParts{ZooKeeper: b.zk, Topics: b.topicMaker, Loggers: b.loggers, LogDirs: b.logs},
 	})
 	b.answers.API = b.api

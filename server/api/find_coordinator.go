@@ -19,8 +19,8 @@ const (
 // Kafka sends it away at once, and most clients then sleep longer than the making takes.
 const coordinatorPatience = time.Second
 
-// findCoordinator tells which broker coordinates a group: the leader of the group's partition of
-// __consumer_offsets, which is made on first use, whatever auto.create.topics.enable says.
+// findCoordinator tells which broker coordinates a group, or a transactional id: the leader of its partition of
+// __consumer_offsets, or __transaction_state, which is made on first use, whatever auto.create.topics.enable says.
 func (a *API) findCoordinator(c *call, req *kmsg.FindCoordinatorRequest) {
 	search := coordinatorSearch{api: a, call: c, kind: req.CoordinatorType, deadline: time.Now().Add(coordinatorPatience)}
 	resp := kmsg.NewPtrFindCoordinatorResponse()
@@ -51,17 +51,17 @@ func (f *coordinatorSearch) find(key string) kmsg.FindCoordinatorResponseCoordin
 	out := kmsg.NewFindCoordinatorResponseCoordinator()
 	out.Key, out.NodeID, out.Port, out.ErrorMessage = key, int32(cluster.NoBroker), -1, new(string)
 	switch f.kind {
-	case groupCoordinator:
-		n, ok := f.ofGroup(key)
+	case groupCoordinator, transactionCoordinator:
+		topic, partition := offsetsTopic, f.api.Groups.PartitionFor
+		if f.kind == transactionCoordinator {
+			topic, partition = transactionsTopic, f.api.Transactions.PartitionFor
+		}
+		n, ok := f.leader(topic, func() int32 { return partition(key) })
 		if !ok {
 			out.ErrorCode = codeCoordinatorNotAvailable
 			break
 		}
 		out.NodeID, out.Host, out.Port = int32(n.id), n.host, n.port
-	case transactionCoordinator:
-		// Nobody coordinates transactions yet. An error that can be retried would keep producers asking for ever.
-		out.ErrorCode = codeUnsupportedVersion
-		*out.ErrorMessage = "This broker does not coordinate transactions."
 	default:
 		out.ErrorCode = codeInvalidRequest
 		*out.ErrorMessage = codeMessage(codeInvalidRequest)
@@ -69,16 +69,16 @@ func (f *coordinatorSearch) find(key string) kmsg.FindCoordinatorResponseCoordin
 	return out
 }
 
-// ofGroup finds a group's coordinator, and waits for it while its topic is being made; not at all if it
-// cannot be made.
-func (f *coordinatorSearch) ofGroup(group string) (found node, ok bool) {
+// leader finds the leader of a coordinators' partition, and waits for it while the topic is being made; not at all if it
+// cannot be made. The partition depends on how many there are, so it is asked for when that is known.
+func (f *coordinatorSearch) leader(topic string, partition func() int32) (found node, ok bool) {
 	a, c := f.api, f.call
-	if _, exists := a.Metadata.Snapshot().Topic(offsetsTopic); !exists && !f.asked {
+	if _, exists := a.Metadata.Snapshot().Topic(topic); !exists && !f.asked {
 		f.asked = true
 		ctx, cancel := c.adminContext(0)
 		defer cancel()
-		if err := a.Topics.AutoCreate(ctx, offsetsTopic); err != nil {
-			a.quiet.warnf(a.Log, "group %s has no coordinator: cannot make %s: %v", group, offsetsTopic, err)
+		if err := a.Topics.AutoCreate(ctx, topic); err != nil {
+			a.quiet.warnf(a.Log, "no coordinator can be found: cannot make %s: %v", topic, err)
 			f.hopeless = true
 		}
 	}
@@ -86,7 +86,7 @@ func (f *coordinatorSearch) ofGroup(group string) (found node, ok bool) {
 		return node{}, false
 	}
 	a.Topics.Await(c.ctx, time.Until(f.deadline), func(s *metadata.Snapshot) bool {
-		p, known := s.Partition(cluster.TopicPartition{Topic: offsetsTopic, Partition: a.Groups.PartitionFor(group)})
+		p, known := s.Partition(cluster.TopicPartition{Topic: topic, Partition: partition()})
 		if nodes := addNode(nil, s, p.Leader, c.listener()); known && len(nodes) > 0 {
 			found, ok = nodes[0], true
 		}

@@ -18,8 +18,7 @@ type API struct {
 	rows     map[int16]*row // by API key
 	sessions *fetchSessions
 
-	producerIDs producerIDs
-	quiet       quiet
+	quiet quiet
 
 	// Requests in work, with their buffers, to be used again.
 	produces sync.Pool // of *produce

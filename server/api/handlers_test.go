@@ -278,7 +278,7 @@ func TestFindCoordinator(t *testing.T) {
 		t.Errorf("the group coordinator was elected for %v", r.groups.elected)
 	}
 	r.groups.mu.Unlock()
-	for kind, want := range map[int8]int16{1: codeUnsupportedVersion, 9: codeInvalidRequest} {
+	for kind, want := range map[int8]int16{1: codeCoordinatorNotAvailable, 9: codeInvalidRequest} {
 		req := &kmsg.FindCoordinatorRequest{CoordinatorType: kind, CoordinatorKeys: []string{"x"}}
 		if got := ask[*kmsg.FindCoordinatorResponse](c, req, 4).Coordinators[0]; got.ErrorCode != want || got.NodeID != -1 || got.Port != -1 || got.Host != "" {
 			t.Errorf("kind %d: %+v", kind, got)
@@ -398,7 +398,7 @@ func TestInitProducerID(t *testing.T) {
 	}{
 		"an id without an epoch":     {&kmsg.InitProducerIDRequest{ProducerID: 5, ProducerEpoch: -1}, codeInvalidRequest},
 		"an empty transactional id":  {&kmsg.InitProducerIDRequest{ProducerID: -1, ProducerEpoch: -1, TransactionalID: ptr("")}, codeInvalidRequest},
-		"no transaction coordinator": {&kmsg.InitProducerIDRequest{ProducerID: -1, ProducerEpoch: -1, TransactionalID: ptr("tx")}, codeNotCoordinator},
+		"no transaction coordinator": {&kmsg.InitProducerIDRequest{ProducerID: -1, ProducerEpoch: -1, TransactionalID: ptr("tx"), TransactionTimeoutMillis: 1000}, codeNotCoordinator},
 	} {
 		if resp := ask[*kmsg.InitProducerIDResponse](c, tc.request, 4); resp.ErrorCode != tc.code || resp.ProducerID != -1 || resp.ProducerEpoch != -1 {
 			t.Errorf("%s: %+v", name, resp)

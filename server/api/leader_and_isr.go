@@ -7,17 +7,24 @@ import (
 )
 
 // leaderAndISR obeys the controller: it tells which partitions this broker leads and which it follows.
-// Whoever leads a partition of __consumer_offsets coordinates its groups, and loads them now.
+// Whoever leads a partition of __consumer_offsets coordinates its groups, and loads them now; so it is with
+// __transaction_state and transactions.
 func (a *API) leaderAndISR(c *call, req *kmsg.LeaderAndISRRequest) {
 	c.reply(a.Replicas.LeaderAndISR(req, func(leads, follows []replica.Leadership) {
 		for _, l := range leads {
-			if l.Topic == offsetsTopic {
+			switch l.Topic {
+			case offsetsTopic:
 				a.Groups.Elect(l.Partition, l.LeaderEpoch)
+			case transactionsTopic:
+				a.Transactions.Elect(l.Partition, l.LeaderEpoch)
 			}
 		}
 		for _, f := range follows {
-			if f.Topic == offsetsTopic {
+			switch f.Topic {
+			case offsetsTopic:
 				a.Groups.Resign(f.Partition, &f.LeaderEpoch)
+			case transactionsTopic:
+				a.Transactions.Resign(f.Partition, &f.LeaderEpoch)
 			}
 		}
 	}))

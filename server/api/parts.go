@@ -21,15 +21,15 @@ type Options struct {
 	ID        cluster.BrokerID
 	ClusterID string
 
-	Config     *config.Live
-	Metadata   *metadata.Cache
-	Replicas   Replicas
-	Groups     Groups
-	Controller Controller
-	Offsets    OffsetStore
-	// AllocateProducerIDs asks the active controller, which may be another broker, for a block of producer
-	// ids, and gives its answer to reply once, from any goroutine.
-	AllocateProducerIDs func(reply func(first int64, count int32, code int16))
+	Config       *config.Live
+	Metadata     *metadata.Cache
+	Replicas     Replicas
+	Groups       Groups
+	Transactions Transactions
+	// VerifyTransaction asks the coordinator of a transaction, here or elsewhere, whether partitions belong to it.
+	VerifyTransaction VerifyTransaction
+	Controller        Controller
+	Offsets           OffsetStore
 
 	AdminParts
 
@@ -74,6 +74,9 @@ type Groups interface {
 	DescribeGroups(req *kmsg.DescribeGroupsRequest, reply func(*kmsg.DescribeGroupsResponse))
 	ListGroups(req *kmsg.ListGroupsRequest, reply func(*kmsg.ListGroupsResponse))
 	DeleteGroups(req *kmsg.DeleteGroupsRequest, reply func(*kmsg.DeleteGroupsResponse))
+	TxnOffsetCommit(req *kmsg.TxnOffsetCommitRequest, verify group.Verify, reply func(*kmsg.TxnOffsetCommitResponse))
+	// TransactionEnded tells that a marker was written to a partition of __consumer_offsets.
+	TransactionEnded(producerID int64, partition int32, commit bool)
 	// PartitionFor is the partition of __consumer_offsets whose leader coordinates the group.
 	PartitionFor(group string) int32
 	// Elect takes a partition's groups over, Resign gives them up, those of one leader epoch or of any.

@@ -36,7 +36,7 @@ type produceTopic struct {
 // Errors that this handler finds before the log sees the records.
 var (
 	errTransactionalID = fail(codeTransactionalIDAuthorizationFailed, "")
-	errNoTransaction   = fail(codeInvalidProducerIDMapping, "")
+	errTwoProducers    = fail(codeInvalidProducerIDMapping, "Transactional records contained more than one producer ID")
 	errRequiredAcks    = fail(codeInvalidRequiredAcks, "")
 )
 
@@ -54,12 +54,12 @@ func (a *API) produce(c *call) error {
 		p.appended, p.done = p.onAppended, p.answer
 	}
 	p.api, p.call = a, c
-	transactionalID, err := p.decode(c.frame.Body)
+	transactionalID, named, err := p.decode(c.frame.Body)
 	if err != nil {
 		p.free()
 		return err
 	}
-	refused := p.refusal(transactionalID)
+	transactional, refused := p.refusal(named)
 	if refused != nil || len(p.entries) == 0 {
 		for i := range p.entries {
 			e := &p.entries[i]
@@ -68,23 +68,33 @@ func (a *API) produce(c *call) error {
 		p.answer(p.entries)
 		return nil
 	}
+	if transactional && a.Config.Current().TransactionVerification {
+		p.verify(transactionalID)
+		return nil
+	}
+	p.append(p.entries, p.done)
+	return nil
+}
+
+// append hands entries to their partitions.
+func (p *produce) append(entries []replica.AppendEntry, done func([]replica.AppendEntry)) {
 	appended := p.appended
 	if p.acks != -1 {
 		// Nothing but the append is waited for, so there is nothing to overlap.
 		appended = nil
 	}
-	a.Replicas.Append(p.acks, p.timeout, logdir.OriginClient, c.version, p.entries, appended, p.done)
-	return nil
+	p.api.Replicas.Append(p.acks, p.timeout, logdir.OriginClient, p.call.version, entries, appended, done)
 }
 
 // refusedResult is the result of records that never reached the log.
 var refusedResult = logdir.AppendResult{FirstOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStartOffset: -1}
 
 // decode reads the request. Topic names are copied, records are not.
-func (p *produce) decode(body []byte) (transactionalID bool, err error) {
+func (p *produce) decode(body []byte) (transactionalID string, named bool, err error) {
 	r := reader{rest: body, flexible: p.call.version >= 9}
 	id, null := r.text()
-	transactionalID = !null && id != nil
+	named = !null && id != nil
+	transactionalID = string(id)
 	p.acks = r.int16()
 	p.timeout = time.Duration(r.int32()) * time.Millisecond
 	for n := r.count(leastTopic); n > 0 && !r.bad; n-- {
@@ -101,31 +111,32 @@ func (p *produce) decode(body []byte) (transactionalID bool, err error) {
 		r.tags(nil)
 	}
 	r.tags(nil)
-	return transactionalID, r.end()
+	return transactionalID, named, r.end()
 }
 
-// refusal is the error of a request that is refused as a whole.
-//
-// Transactions are not served yet, so nobody can have one open: a transactional batch gets what Kafka
-// answers when its transactional id has none.
-func (p *produce) refusal(transactionalID bool) error {
+// refusal is the error of a request that is refused as a whole. It tells also whether there are transactional batches: all
+// of a request belong to one transaction.
+func (p *produce) refusal(named bool) (transactional bool, err error) {
 	if p.acks < -1 || p.acks > 1 {
-		return errRequiredAcks
+		return false, errRequiredAcks
 	}
+	var producer int64
+	var producerEpoch int16
 	for i := range p.entries {
-		if isTransactional(p.entries[i].Records) {
-			if !transactionalID {
-				return errTransactionalID
-			}
-			return errNoTransaction
+		records := p.entries[i].Records
+		if !isTransactional(records) {
+			continue
 		}
+		if !named {
+			return true, errTransactionalID
+		}
+		id, epoch, _ := producerOf(records)
+		if transactional && (id != producer || epoch != producerEpoch) {
+			return true, errTwoProducers
+		}
+		transactional, producer, producerEpoch = true, id, epoch
 	}
-	return nil
-}
-
-// isTransactional looks at the magic and the attributes of the first batch.
-func isTransactional(records []byte) bool {
-	return len(records) >= 61 && records[16] == 2 && records[22]&0x10 != 0
+	return transactional, nil
 }
 
 // onAppended lets the connection go on to its next Produce while this one waits for followers. The frame

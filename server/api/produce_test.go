@@ -144,7 +144,7 @@ func FuzzProduce(f *testing.F) {
 			return
 		}
 		p := &produce{call: &call{version: version}}
-		_, err := p.decode(body)
+		_, _, err := p.decode(body)
 		if _, guarded := s.check(body, version); guarded == nil && err != nil {
 			t.Errorf("refused, while the guard lets it pass: %v", err)
 		}

@@ -36,6 +36,7 @@ type rig struct {
 	controller *fakeController
 	zk         *fakeTopics
 	offsets    *fakeOffsets
+	verdicts   map[cluster.TopicPartition]int16 // of the transaction coordinator
 	address    string
 	log        lockedBuffer
 	background sync.WaitGroup // topics being made
@@ -63,7 +64,7 @@ func newRig(t testing.TB, properties ...string) *rig {
 	replicas := replica.New(replica.Options{ID: 1, Logs: logs, Metadata: cache, Timer: timer, Log: log})
 	live := config.NewLive(settings)
 	r.api = New(Options{ID: 1, ClusterID: "rig", Config: live, Metadata: cache, Replicas: replicas, Groups: r.groups,
-		Controller: r.controller, Offsets: r.offsets, AllocateProducerIDs: r.controller.allocate, Log: log,
+		Controller: r.controller, Offsets: r.offsets, Transactions: r.newTransactions(), VerifyTransaction: r.verify, Log: log,
 		AdminParts: AdminParts{ZooKeeper: r.zk, Topics: NewTopicCreator(r.zk, cache, live, log)}})
 	server, err := network.Listen(network.Options{Listeners: []network.Listener{{Name: "PLAINTEXT", Protocol: "PLAINTEXT", Host: "127.0.0.1"}},
 		APIName: r.api.Name, Log: log}, r.api)
@@ -253,6 +254,7 @@ type fakeGroups struct {
 	joined    *kmsg.JoinGroupRequest
 	client    group.Client
 	committed *kmsg.OffsetCommitRequest
+	ended     map[int64]bool // transactions, by producer id
 }
 
 func (g *fakeGroups) JoinGroup(client group.Client, req *kmsg.JoinGroupRequest, reply func(*kmsg.JoinGroupResponse)) {

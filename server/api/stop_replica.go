@@ -9,7 +9,7 @@ import (
 )
 
 // stopReplica ends replicas of this broker, or deletes them. With a deleted partition of __consumer_offsets go
-// its groups.
+// its groups, with one of __transaction_state its transactions.
 func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
 	resp := a.Replicas.StopReplica(req)
 	refused := map[cluster.TopicPartition]bool{}
@@ -20,7 +20,7 @@ func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
 	}
 	if resp.ErrorCode == codeNone {
 		for _, t := range req.Topics {
-			if t.Topic != offsetsTopic {
+			if t.Topic != offsetsTopic && t.Topic != transactionsTopic {
 				continue
 			}
 			if req.DeletePartitions { // versions 0, and 1 and 2
@@ -29,12 +29,12 @@ func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
 					partitions = []int32{t.Partition}
 				}
 				for _, partition := range partitions {
-					a.resign(refused, partition, -1)
+					a.resign(refused, cluster.TopicPartition{Topic: t.Topic, Partition: partition}, -1)
 				}
 			}
 			for _, p := range t.PartitionStates {
 				if p.Delete {
-					a.resign(refused, p.Partition, p.LeaderEpoch)
+					a.resign(refused, cluster.TopicPartition{Topic: t.Topic, Partition: p.Partition}, p.LeaderEpoch)
 				}
 			}
 		}
@@ -42,16 +42,20 @@ func (a *API) stopReplica(c *call, req *kmsg.StopReplicaRequest) {
 	c.reply(resp)
 }
 
-// resign gives up a partition's groups; without an epoch, those of any.
-func (a *API) resign(refused map[cluster.TopicPartition]bool, partition, epoch int32) {
-	if refused[cluster.TopicPartition{Topic: offsetsTopic, Partition: partition}] {
+// resign gives up a partition's groups or transactions; without an epoch, those of any.
+func (a *API) resign(refused map[cluster.TopicPartition]bool, tp cluster.TopicPartition, epoch int32) {
+	if refused[tp] {
 		return
 	}
+	of := &epoch
 	if epoch < 0 {
-		a.Groups.Resign(partition, nil)
+		of = nil
+	}
+	if tp.Topic == transactionsTopic {
+		a.Transactions.Resign(tp.Partition, of)
 		return
 	}
-	a.Groups.Resign(partition, &epoch)
+	a.Groups.Resign(tp.Partition, of)
 }
 
 // mendStopReplica exchanges two fields of version 4: on the wire isKRaftController stands before the controller

@@ -78,6 +78,11 @@ func served() map[int16]*row {
 		{key: 21, name: "DELETE_RECORDS", max: 2, handler: on((*API).deleteRecords)},
 		{key: 22, name: "INIT_PRODUCER_ID", max: 5, handler: on((*API).initProducerID)},
 		{key: 23, name: "OFFSET_FOR_LEADER_EPOCH", max: 4, handler: on((*API).offsetForLeaderEpoch)},
+		{key: 24, name: "ADD_PARTITIONS_TO_TXN", max: 5, handler: on((*API).addPartitionsToTxn)},
+		{key: 25, name: "ADD_OFFSETS_TO_TXN", max: 4, handler: on((*API).addOffsetsToTxn)},
+		{key: 26, name: "END_TXN", max: 4, handler: on((*API).endTxn)},
+		{key: 27, name: "WRITE_TXN_MARKERS", max: 1, handler: on((*API).writeTxnMarkers)},
+		{key: 28, name: "TXN_OFFSET_COMMIT", max: 4, handler: on((*API).txnOffsetCommit)},
 		{key: 32, name: "DESCRIBE_CONFIGS", max: 4, handler: on((*API).describeConfigs)},
 		{key: 33, name: "ALTER_CONFIGS", max: 2, handler: on((*API).alterConfigs)},
 		{key: 35, name: "DESCRIBE_LOG_DIRS", max: 4, handler: on((*API).describeLogDirs)},
@@ -92,6 +97,8 @@ func served() map[int16]*row {
 		{key: 57, name: "UPDATE_FEATURES", max: 1, handler: on((*API).updateFeatures)},
 		{key: 60, name: "DESCRIBE_CLUSTER", max: 1, handler: on((*API).describeCluster)},
 		{key: 61, name: "DESCRIBE_PRODUCERS", max: 0, handler: on((*API).describeProducers)},
+		{key: 65, name: "DESCRIBE_TRANSACTIONS", max: 0, handler: on((*API).describeTransactions)},
+		{key: 66, name: "LIST_TRANSACTIONS", max: 1, handler: on((*API).listTransactions)},
 		{key: 67, name: "ALLOCATE_PRODUCER_IDS", max: 0, handler: on((*API).allocateProducerIDs)},
 	} {
 		r := &r

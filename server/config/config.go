@@ -114,11 +114,16 @@ type Config struct {
 	OffsetsTopicReplicationFactor int16         `key:"offsets.topic.replication.factor"`
 	OffsetsTopicSegmentBytes      int32         `key:"offsets.topic.segment.bytes"`
 
-	// The topic of transactions is made like any other as soon as somebody asks for its metadata.
-	TransactionTopicPartitions        int32 `key:"transaction.state.log.num.partitions"`
-	TransactionTopicReplicationFactor int16 `key:"transaction.state.log.replication.factor"`
-	TransactionTopicSegmentBytes      int32 `key:"transaction.state.log.segment.bytes"`
-	TransactionTopicMinISR            int32 `key:"transaction.state.log.min.isr"`
+	TransactionTopicPartitions         int32         `key:"transaction.state.log.num.partitions"`
+	TransactionTopicReplicationFactor  int16         `key:"transaction.state.log.replication.factor"`
+	TransactionTopicSegmentBytes       int32         `key:"transaction.state.log.segment.bytes"`
+	TransactionTopicMinISR             int32         `key:"transaction.state.log.min.isr"`
+	TransactionLoadBufferBytes         int32         `key:"transaction.state.log.load.buffer.size"`
+	TransactionMaxTimeout              time.Duration `key:"transaction.max.timeout.ms"`
+	TransactionTimeoutCheckInterval    time.Duration `key:"transaction.abort.timed.out.transaction.cleanup.interval.ms"`
+	TransactionalIDExpiration          time.Duration `key:"transactional.id.expiration.ms"`
+	TransactionalIDExpiryCheckInterval time.Duration `key:"transaction.remove.expired.transaction.cleanup.interval.ms"`
+	TransactionVerification            bool          `key:"transaction.partition.verification.enable"`
 
 	settings      *settings
 	topicDefaults map[string]string // what each topic setting is without an override

@@ -93,6 +93,8 @@ type committing struct {
 	order   []cluster.TopicPartition
 	// tooLarge are partitions whose metadata is over offset.metadata.max.bytes.
 	tooLarge map[cluster.TopicPartition]struct{}
+	// within is the transaction that the commit belongs to, nil for most.
+	within *transaction
 }
 
 func newCommitting(req *kmsg.OffsetCommitRequest, metadataMax int) *committing {
@@ -154,15 +156,22 @@ func (g *Group) writeCommitLocked(w *committing, reply func(*kmsg.OffsetCommitRe
 	}
 	options := batch.PlainOptions(g.c.config.Compression)
 	options.BaseSequence = 0 // as Kafka writes it, with or without a producer
+	begin, end, guard := g.mu.offsets.begin, g.mu.offsets.end, uint64(0)
+	if t := w.within; t != nil {
+		options.ProducerID, options.ProducerEpoch, options.Transactional = t.producerID, t.producerEpoch, true
+		begin = func(key cluster.TopicPartition) { g.mu.offsets.beginOpen(t.producerID, key) }
+		end = func(key cluster.TopicPartition, s stored, ok bool) { g.mu.offsets.endOpen(t.producerID, key, s, ok) }
+		guard = t.guard
+	}
 	b := batch.NewBuilder(options)
 	now := nowMillis()
 	for _, key := range w.order {
 		b.Append(now, offsetKey{g.id, key}.encode(), w.commits[key].encode(g.c.config.OffsetValue))
-		g.mu.offsets.begin(key)
+		begin(key)
 	}
-	g.appendLocked(b, func(baseOffset int64, err error) {
+	g.appendVerifiedLocked(b, guard, func(baseOffset int64, err error) {
 		for _, key := range w.order {
-			g.mu.offsets.end(key, stored{w.commits[key], baseOffset}, err == nil)
+			end(key, stored{w.commits[key], baseOffset}, err == nil)
 		}
 		code := appendCode(err)
 		if code == 0 && g.mu.state == dead {

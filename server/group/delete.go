@@ -59,6 +59,7 @@ func (g *Group) deleteLocked(then func(code int16)) {
 		}
 		clear(g.mu.offsets.writing)
 		clear(g.mu.offsets.open)
+		clear(g.mu.offsets.opening)
 		for id := range g.mu.pending {
 			g.removePendingLocked(id)
 		}

@@ -46,6 +46,10 @@ func (m *memory) Append(partition int32, b []byte, done func(int64, error)) {
 	work()
 }
 
+func (m *memory) AppendVerified(partition int32, _ uint64, b []byte, done func(int64, error)) {
+	m.Append(partition, b, done)
+}
+
 func (m *memory) write(partition int32, b []byte) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

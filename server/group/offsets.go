@@ -10,6 +10,8 @@ type offsets struct {
 	// open are commits of transactions that have not ended, by producer id. They count when it ends with a
 	// commit marker.
 	open map[int64]map[cluster.TopicPartition]stored
+	// opening counts the commits of transactions on their way into the log, by producer id.
+	opening map[int64]map[cluster.TopicPartition]int
 }
 
 // stored is a commit with its place in the log, which decides between two that were written at the same time.
@@ -20,11 +22,13 @@ type stored struct {
 
 func newOffsets() offsets {
 	return offsets{committed: make(map[cluster.TopicPartition]stored), writing: make(map[cluster.TopicPartition]int),
-		open: make(map[int64]map[cluster.TopicPartition]stored)}
+		open: make(map[int64]map[cluster.TopicPartition]stored), opening: make(map[int64]map[cluster.TopicPartition]int)}
 }
 
 // any tells whether there is anything for which the group must be kept.
-func (o *offsets) any() bool { return len(o.committed) > 0 || len(o.writing) > 0 || len(o.open) > 0 }
+func (o *offsets) any() bool {
+	return len(o.committed) > 0 || len(o.writing) > 0 || len(o.open) > 0 || len(o.opening) > 0
+}
 
 // unstable tells whether a newer commit may be on its way.
 func (o *offsets) unstable(tp cluster.TopicPartition) bool {
@@ -33,6 +37,11 @@ func (o *offsets) unstable(tp cluster.TopicPartition) bool {
 	}
 	for _, ofProducer := range o.open {
 		if _, ok := ofProducer[tp]; ok {
+			return true
+		}
+	}
+	for _, ofProducer := range o.opening {
+		if ofProducer[tp] > 0 {
 			return true
 		}
 	}
@@ -73,9 +82,44 @@ func (o *offsets) remove(tp cluster.TopicPartition) bool {
 			delete(o.open, producer)
 		}
 	}
+	for producer, ofProducer := range o.opening {
+		if delete(ofProducer, tp); len(ofProducer) == 0 {
+			delete(o.opening, producer)
+		}
+	}
 	_, ok := o.committed[tp]
 	delete(o.committed, tp)
 	return ok
+}
+
+func (o *offsets) beginOpen(producer int64, tp cluster.TopicPartition) {
+	if o.opening[producer] == nil {
+		o.opening[producer] = make(map[cluster.TopicPartition]int)
+	}
+	o.opening[producer][tp]++
+}
+
+// endOpen keeps a transaction's commit that is in the log for the transaction's end. One that is not expected any more is
+// dropped: its transaction has been ended by the coordinator, or its partition deleted.
+func (o *offsets) endOpen(producer int64, tp cluster.TopicPartition, s stored, ok bool) {
+	n := o.opening[producer][tp]
+	if n == 0 {
+		return
+	}
+	if ok {
+		if o.open[producer] == nil {
+			o.open[producer] = make(map[cluster.TopicPartition]stored)
+		}
+		if there, twice := o.open[producer][tp]; !twice || there.recordOffset < s.recordOffset {
+			o.open[producer][tp] = s
+		}
+	}
+	if o.opening[producer][tp] = n - 1; n > 1 {
+		return
+	}
+	if delete(o.opening[producer], tp); len(o.opening[producer]) == 0 {
+		delete(o.opening, producer)
+	}
 }
 
 // endTransaction applies or drops what a producer's transaction has committed.
@@ -86,4 +130,5 @@ func (o *offsets) endTransaction(producer int64, commit bool) {
 		}
 	}
 	delete(o.open, producer)
+	delete(o.opening, producer)
 }

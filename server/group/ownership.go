@@ -25,6 +25,8 @@ type partition struct {
 	// loading ends when stop is called; the load publishes its groups only if the partition still has it.
 	stop   context.CancelFunc
 	groups map[string]*Group
+	// ended are the transactions whose markers came while the groups were being read: the reading may have missed them.
+	ended []endedTransaction
 }
 
 type ownState int8
@@ -111,7 +113,24 @@ func (o *ownership) endLoading(id int32, p *partition, groups map[string]*Group)
 	if o.mu.closed || o.mu.partitions[id] != p || p.state != loading {
 		return false
 	}
-	p.state, p.groups = owned, groups
+	for _, t := range p.ended {
+		for _, g := range groups {
+			g.mu.offsets.endTransaction(t.producerID, t.commit) // nobody else knows of g yet
+		}
+	}
+	p.state, p.groups, p.ended = owned, groups, nil
+	return true
+}
+
+// noteEnded keeps the end of a transaction for the groups of a partition that is still loading, and reports whether it is.
+func (o *ownership) noteEnded(id int32, t endedTransaction) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.mu.partitions[id]
+	if p == nil || p.state != loading {
+		return false
+	}
+	p.ended = append(p.ended, t)
 	return true
 }
 

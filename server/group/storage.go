@@ -10,6 +10,9 @@ type Storage interface {
 	// offsets.commit.required.acks and within offsets.commit.timeout.ms. It calls done once, maybe before it returns,
 	// with the offset the batch got. The batch belongs to Append until then. No lock is held.
 	Append(partition int32, batch []byte, done func(baseOffset int64, err error))
+	// AppendVerified is Append for a batch of a transaction, which is refused (InvalidTxnState) if the guard that the
+	// verification of the transaction gave does not hold any more.
+	AppendVerified(partition int32, guard uint64, batch []byte, done func(baseOffset int64, err error))
 	// Read returns whole batches from an offset on, about maxBytes of them but at least one, up to the end of
 	// the log; nothing at the end.
 	Read(partition int32, from int64, maxBytes int) ([]byte, error)

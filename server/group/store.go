@@ -25,11 +25,21 @@ func (g *Group) storeLocked(assignments map[string][]byte, done func(code int16)
 
 // appendLocked puts the write of a batch into the outbox. done is called in a turn.
 func (g *Group) appendLocked(b *batch.Builder, done func(baseOffset int64, err error)) {
+	g.appendVerifiedLocked(b, 0, done)
+}
+
+// appendVerifiedLocked is appendLocked under the guard of a transaction, if there is one.
+func (g *Group) appendVerifiedLocked(b *batch.Builder, guard uint64, done func(baseOffset int64, err error)) {
 	bytes := b.Bytes()
+	inTurn := func(baseOffset int64, err error) {
+		g.turn(func() { done(baseOffset, err) })
+	}
 	g.laterLocked(func() {
-		g.c.storage.Append(g.partition, bytes, func(baseOffset int64, err error) {
-			g.turn(func() { done(baseOffset, err) })
-		})
+		if guard != 0 {
+			g.c.storage.AppendVerified(g.partition, guard, bytes, inTurn)
+			return
+		}
+		g.c.storage.Append(g.partition, bytes, inTurn)
 	})
 }
 
