@@ -93,7 +93,8 @@ func (m *Manager) Fetch(p FetchParams, parts []FetchPartition, done func([]Fetch
 // findings sum up the partitions of a fetch.
 type findings struct {
 	bytes int
-	// atOnce says that some partition has an answer that should not wait: an error, a diverging epoch.
+	// atOnce says that some partition has an answer that should not wait: an error, a diverging epoch, a replica
+	// that is better to read from.
 	atOnce bool
 }
 
@@ -108,7 +109,7 @@ func (m *Manager) readAll(p *FetchParams, parts []FetchPartition, arriving bool)
 		n := fp.Data.Len()
 		sum.bytes += n
 		budget = max(0, budget-n)
-		sum.atOnce = sum.atOnce || fp.Err != nil || fp.Diverging != nil || beyond(p, fp)
+		sum.atOnce = sum.atOnce || fp.Err != nil || fp.Diverging != nil || fp.PreferredReplica != cluster.NoBroker || beyond(p, fp)
 	}
 	return sum
 }
@@ -159,6 +160,10 @@ func (p *Partition) fetch(params *FetchParams, fp *FetchPartition, maxBytes int,
 	f, err := r.fetcher(params, fp)
 	if err != nil {
 		return err
+	}
+	if fp.PreferredReplica = p.owner.preferredReplica(params, r, fp.FetchOffset); fp.PreferredReplica != cluster.NoBroker {
+		fp.Data = offsetsOf(l) // it shall read there, so there is no need to read here
+		return nil
 	}
 	if fp.LastFetchedEpoch >= 0 {
 		if diverged, err := p.divergence(l, fp); diverged || err != nil {
@@ -215,9 +220,14 @@ func (p *Partition) divergence(l *logdir.Log, fp *FetchPartition) (diverged bool
 		return false, nil
 	}
 	fp.Diverging = &Diverging{Epoch: epoch, EndOffset: end}
-	fp.Data = logdir.Data{HighWatermark: l.HighWatermark(), LastStableOffset: l.LastStableOffset(),
-		LogStartOffset: l.LogStartOffset(), LogEndOffset: l.LogEndOffset()}
+	fp.Data = offsetsOf(l)
 	return true, nil
+}
+
+// offsetsOf is a log's offsets with no records.
+func offsetsOf(l *logdir.Log) logdir.Data {
+	return logdir.Data{HighWatermark: l.HighWatermark(), LastStableOffset: l.LastStableOffset(),
+		LogStartOffset: l.LogStartOffset(), LogEndOffset: l.LogEndOffset()}
 }
 
 // fetched ends a fetch: it is about to be answered.

@@ -24,6 +24,9 @@ type Config struct {
 	// HighWatermarkCheckpoint is how often the high watermarks are written down
 	// (replica.high.watermark.checkpoint.interval.ms, 5 s).
 	HighWatermarkCheckpoint time.Duration
+	// RackAware sends consumers that name their rack to a follower there (replica.selector.class is Kafka's
+	// RackAwareReplicaSelector).
+	RackAware bool
 }
 
 func (c Config) withDefaults() Config {
