@@ -59,12 +59,17 @@ var settles = map[string]bool{
 	"Transactions: fetch, LSO, ListOffsets: after abort, read_committed from 0: aborted list, control batch included [v17]  (0 ms)": true,
 }
 
+// tooEarly are the probes whose first call found the recorded broker not ready yet, so that the recording asked again. A
+// broker that is ready would count that call as well.
+var tooEarly = map[string]bool{
+	"Transactions: fetch, LSO, ListOffsets: InitProducerId T1": true,
+}
+
 // Why probes are not asked yet.
 const (
-	oldFormats   = "message formats 0 and 1: the issue on the log"
-	transactions = "transactions"
-	access       = "access control and SASL"
-	refused      = "requests that Kafka itself refuses in ZooKeeper mode; Ottla does not advertise them"
+	oldFormats = "message formats 0 and 1: the issue on the log"
+	access     = "access control and SASL"
+	refused    = "requests that Kafka itself refuses in ZooKeeper mode; Ottla does not advertise them"
 )
 
 // notAsked are the probes that are not sent to Ottla yet, by "section: probe", section or API, with the reason.
@@ -72,21 +77,9 @@ const (
 var notAsked = map[string]string{
 	"PRODUCE v0": oldFormats, "PRODUCE v2": oldFormats, "FETCH v2": oldFormats, "FETCH v3": oldFormats,
 
-	"Transactions: fetch, LSO, ListOffsets": transactions, "ADD_PARTITIONS_TO_TXN": transactions, "END_TXN": transactions,
-
 	"DESCRIBE_ACLS": access, "CREATE_DELEGATION_TOKEN": access, "SASL_HANDSHAKE": access,
 
 	"ENVELOPE": refused, "CONSUMER_GROUP_HEARTBEAT": refused, "CONSUMER_GROUP_DESCRIBE": refused,
-}
-
-// askedYet are probes of a section that is not asked, which need nothing that is still to come.
-var askedYet = map[string]bool{
-	"Transactions: fetch, LSO, ListOffsets: FindCoordinator group":                    true,
-	"Transactions: fetch, LSO, ListOffsets: FindCoordinator keyType 9":                true,
-	"Transactions: fetch, LSO, ListOffsets: InitProducerId empty transactional id":    true,
-	"Transactions: fetch, LSO, ListOffsets: InitProducerId null id (idempotent only)": true,
-	"Transactions: fetch, LSO, ListOffsets: InitProducerId null id again":             true,
-	"Transactions: fetch, LSO, ListOffsets: InitProducerId pid without epoch":         true,
 }
 
 // difference is where Ottla's answer differs on purpose.
