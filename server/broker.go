@@ -299,7 +299,10 @@ func (b *Broker) startReplicas(context.Context) error {
 		ID: b.id, Logs: b.logs, Metadata: b.metadata, Timer: b.timer, BrokerEpoch: b.epoch.Load,
 		Config: func() replica.Config {
 			c := b.live.Current()
-			return replica.Config{ReplicaLagTimeMax: c.ReplicaLagTimeMax, HighWatermarkCheckpoint: c.HighWatermarkCheckpoint}
+			return replica.Config{
+				ReplicaLagTimeMax: c.ReplicaLagTimeMax, HighWatermarkCheckpoint: c.HighWatermarkCheckpoint,
+				RackAware: c.ReplicaSelector == config.RackAwareSelector,
+			}
 		},
 		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted,
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,

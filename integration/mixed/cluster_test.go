@@ -39,6 +39,14 @@ type cluster struct {
 // returns when every broker knows every other. settings are added to all brokers' server.properties.
 func start(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
 	t.Helper()
+	c := prepare(t, settings, kinds...)
+	c.begin()
+	return c
+}
+
+// prepare is start without starting the brokers, for whoever has more to set first.
+func prepare(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
+	t.Helper()
 	c := &cluster{t: t, kafka: apache.Require(t)}
 	dir := t.TempDir() // before the cleanup of the brokers, so that it is removed after it
 	t.Cleanup(c.end)
@@ -60,13 +68,19 @@ func start(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
 		maps.Copy(b.settings, settings)
 		c.brokers = append(c.brokers, b)
 	}
-	c.startAll(c.brokers...)
-	if c.client, err = kgo.NewClient(kgo.SeedBrokers(c.addrs()...), kgo.MetadataMinAge(50*time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.client.Close)
-	c.admin = kadm.NewClient(c.client)
 	return c
+}
+
+// begin starts all brokers.
+func (c *cluster) begin() {
+	c.t.Helper()
+	c.startAll(c.brokers...)
+	var err error
+	if c.client, err = kgo.NewClient(kgo.SeedBrokers(c.addrs()...), kgo.MetadataMinAge(50*time.Millisecond)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(c.client.Close)
+	c.admin = kadm.NewClient(c.client)
 }
 
 // clusterSettings suit a test, and both kinds of broker understand them.

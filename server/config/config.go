@@ -77,6 +77,7 @@ type Config struct {
 	ProducerIDExpiration           time.Duration `key:"producer.id.expiration.ms"`
 	HighWatermarkCheckpoint        time.Duration `key:"replica.high.watermark.checkpoint.interval.ms"`
 	ReplicaLagTimeMax              time.Duration `key:"replica.lag.time.max.ms"`
+	ReplicaSelector                string        `key:"replica.selector.class"` // RackAwareSelector, or another name for the leader
 	ReplicaFetchers                int32         `key:"num.replica.fetchers"`
 	ReplicaFetchBackoff            time.Duration `key:"replica.fetch.backoff.ms"`
 	ReplicaFetchMaxBytes           int32         `key:"replica.fetch.max.bytes"`

@@ -58,6 +58,7 @@ func TestWhatEndsTheStart(t *testing.T) {
 		want       string
 	}{
 		"no ZooKeeper":                        {map[string]string{}, "zookeeper.connect"},
+		"a selector nobody has":               {minimal("replica.selector.class", "com.example.Nearest"), "replica.selector.class: String must be one of: org.apache.kafka.common.replica.RackAwareReplicaSelector"},
 		"an empty ZooKeeper":                  {minimal("zookeeper.connect", " "), "zookeeper.connect"},
 		"no number":                           {minimal("num.partitions", "two"), "Invalid value two for configuration num.partitions: Not a number of type INT"},
 		"a number with a tail":                {minimal("num.partitions", "2 # two"), "Not a number of type INT"},

@@ -1,5 +1,8 @@
 package config
 
+// RackAwareSelector is the replica.selector.class that sends consumers to a replica in their own rack (KIP-392).
+const RackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+
 // makeBrokerKeys is the one table of broker settings, in the order of their names. A package that
 // begins to obey a setting turns NotYet to Obeyed here and adds the field to Config.
 func makeBrokerKeys() []Key {
@@ -444,8 +447,8 @@ func makeBrokerKeys() []Key {
 			"How often high watermarks are written to disk."),
 		key("replica.lag.time.max.ms", Long, is("30000"), nil, ReadOnly, Obeyed,
 			"After how long behind its leader a follower leaves the ISR."),
-		key("replica.selector.class", String, nil, nil, ReadOnly, NotYet,
-			"A Java class that sends consumers to a nearby replica."),
+		key("replica.selector.class", String, nil, oneOf(RackAwareSelector, "org.apache.kafka.common.replica.LeaderSelector"), ReadOnly, Obeyed,
+			"Which replica a consumer reads from: RackAwareReplicaSelector sends it to one in its client.rack."),
 		key("replica.socket.receive.buffer.bytes", Int, is("65536"), nil, ReadOnly, Obeyed,
 			"Receive buffer of a follower's connection."),
 		key("replica.socket.timeout.ms", Int, is("30000"), nil, ReadOnly, Obeyed,
