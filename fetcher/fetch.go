@@ -14,9 +14,13 @@ func (f *fetcher) fetch(ctx context.Context) (again bool) {
 	if time.Now().Before(f.resume) || !f.compose() {
 		return false
 	}
-	resp, err := f.leader.RoundTrip(ctx, &f.request)
+	resp, hurried, err := f.roundTrip(ctx)
 	if ctx.Err() != nil {
 		return false
+	}
+	if hurried {
+		f.session.restart()
+		return true
 	}
 	answer, ok := resp.(*fetchAnswer)
 	if err == nil && !ok {

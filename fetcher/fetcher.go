@@ -32,6 +32,7 @@ type fetcher struct {
 		idle    sync.Cond
 		// unnamed counts partitions without a topic id.
 		unnamed int
+		hurry   hurry
 		// down is why the leader cannot be reached, or nil, and since when.
 		down  error
 		since time.Time
@@ -85,6 +86,7 @@ func (f *fetcher) add(parts []Following) {
 			f.mu.unnamed++
 		}
 	}
+	f.mu.hurry.upLocked()
 	f.mu.Unlock()
 	f.poke()
 }

@@ -55,7 +55,9 @@ func (s *stub) AppendAsFollower(_ int32, b []byte, _, _ int64) error {
 // source is a leader that always has a record more.
 type source struct {
 	mu      sync.Mutex
-	fetches []*kmsg.FetchRequest
+	wait    time.Duration
+	begun   []*kmsg.FetchRequest
+	fetches []*kmsg.FetchRequest // those of them that were answered
 	down    error
 	code    int16 // for every partition
 	closed  bool
@@ -68,15 +70,18 @@ func (s *source) Close() {
 }
 
 func (s *source) RoundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(10 * time.Millisecond):
-	}
 	r := kmsg.NewPtrFetchRequest()
 	r.Version = req.GetVersion()
 	if err := r.ReadFrom(req.AppendTo(nil)); err != nil {
 		return nil, err
+	}
+	s.mu.Lock()
+	s.begun = append(s.begun, r)
+	s.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(max(s.wait, 10*time.Millisecond)):
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,6 +253,36 @@ func TestPartitionsWithoutIDs(t *testing.T) {
 		}
 		if len(versions) != 3 || versions[0] != 17 || versions[1] != 12 || versions[2] != 17 {
 			t.Errorf("versions %v, want 17, 12, 17", versions)
+		}
+		b.Close()
+	})
+}
+
+// TestNewPartitionsDoNotWait: a fetch that only waits for records makes way for new partitions, but not for each of them.
+func TestNewPartitionsDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		src := &source{wait: 500 * time.Millisecond}
+		b.sources[fetcherID{2, 0}] = src
+		b.AddPartitions([]Following{followingOf(0, 2, &stub{})})
+		time.Sleep(5100 * time.Millisecond) // in the middle of a fetch
+		asked := len(src.fetches)
+		if asked != 10 {
+			t.Errorf("%d fetches in five seconds", asked)
+		}
+		for n := range int32(5) {
+			b.AddPartitions([]Following{followingOf(n+1, 2, &stub{})})
+		}
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		last := src.begun[len(src.begun)-1]
+		if n := len(src.begun) - asked; n != 2 || len(last.Topics) != 1 || len(last.Topics[0].Partitions) != 6 || last.SessionEpoch != 0 {
+			t.Errorf("%d more fetches were begun, the last one %+v", n, last)
+		}
+		b.AddPartitions([]Following{followingOf(6, 2, &stub{})})
+		time.Sleep(50 * time.Millisecond)
+		if n := len(src.begun) - asked; n != 2 {
+			t.Errorf("hurried twice within %v", hurryEvery)
 		}
 		b.Close()
 	})

@@ -28,9 +28,9 @@ type network struct {
 		// hold keeps answers to a broker back until it is lifted.
 		hold map[cluster.BrokerID]bool
 		tell func(format string, values ...any)
+		// lose, if set, says whether an answer gets lost.
+		lose func() bool
 	}
-	// lose, if set, says whether an answer gets lost.
-	lose func() bool
 }
 
 func newNetwork(w *world) *network {
@@ -95,10 +95,10 @@ func (l *wireTo) RoundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response
 	if err == nil {
 		n.mu.Lock()
 		err = n.await(ctx, func() bool { return !n.mu.hold[l.from] })
+		if err == nil && n.mu.lose != nil && n.mu.lose() {
+			err = errConnection
+		}
 		n.mu.Unlock()
-	}
-	if err == nil && n.lose != nil && n.lose() {
-		err = errConnection
 	}
 	if err != nil {
 		return nil, err

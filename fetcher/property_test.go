@@ -67,8 +67,8 @@ func newDays(t *testing.T, seed uint64, version int16) *days {
 	d.w.config = Config{MaxBytes: 300, ResponseMaxBytes: 600}
 	d.w.alterPartition = d.alterPartition
 	lost := rand.New(rand.NewPCG(seed, 10))
-	d.w.network.lose = func() bool { return lost.IntN(12) == 0 }
 	d.w.network.change(func() {
+		d.w.network.mu.lose = func() bool { return lost.IntN(12) == 0 }
 		d.w.network.mu.tell = func(format string, _ ...any) {
 			if format == "  the logs part: its epoch %d ended at %d" || format == "  epoch %d ended at %d" {
 				d.divergences++
@@ -253,7 +253,7 @@ func (d *days) deleteRecords(b *broker) {
 
 // settle brings everybody back and lets everything arrive.
 func (d *days) settle() {
-	d.w.network.lose = nil
+	d.w.network.change(func() { d.w.network.mu.lose = nil })
 	for _, b := range d.w.brokers {
 		d.restart(b)
 	}

@@ -188,7 +188,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, version int16, body []byte) {
 		a := &fetchAnswer{}
 		a.Version = min(max(version, oldestFetch), newestFetch)
-		err := a.ReadFrom(body)
+		_ = a.ReadFrom(body) // what was read before an error must be sound, too
 		if len(a.partitions)*leastPartition > len(body)+leastPartition {
 			t.Errorf("%d partitions in %d bytes", len(a.partitions), len(body))
 		}
@@ -198,11 +198,6 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if n > len(body) {
 			t.Errorf("%d bytes of records in %d", n, len(body))
-		}
-		theirs := kmsg.NewPtrFetchResponse()
-		theirs.Version = a.Version
-		if err == nil && theirs.ReadFrom(body) != nil {
-			t.Errorf("kmsg does not read what we do")
 		}
 	})
 }
