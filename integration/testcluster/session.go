@@ -47,23 +47,28 @@ func (s *sniffer) read(b []byte) {
 func closeSession(server string, h handshake) error {
 	deadline := time.Now().Add(sessionPatience)
 	for {
-		over, err := tryCloseSession(server, h, deadline)
+		over, err := tryCloseSession(server, h)
 		if over || time.Now().After(deadline) {
 			return err
 		}
+		time.Sleep(retryPause)
 	}
 }
 
-// sessionPatience bounds closeSession.
-const sessionPatience = 10 * time.Second
+// sessionPatience bounds closeSession, sessionAttempt one attempt of it: when the client takes the session back in the very
+// moment, ZooKeeper may end the session without an answer.
+const (
+	sessionPatience = 10 * time.Second
+	sessionAttempt  = time.Second
+)
 
-func tryCloseSession(server string, h handshake, deadline time.Time) (over bool, err error) {
-	conn, err := net.DialTimeout("tcp", server, time.Until(deadline))
+func tryCloseSession(server string, h handshake) (over bool, err error) {
+	conn, err := net.DialTimeout("tcp", server, sessionAttempt)
 	if err != nil {
 		return false, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(deadline); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(sessionAttempt)); err != nil {
 		return false, err
 	}
 	hello := binary.BigEndian.AppendUint32(nil, 0)       // protocol
