@@ -47,7 +47,7 @@ func startCluster(ctx context.Context, i *apache.Installation, binary, dir strin
 		return c, err
 	}
 	for n, kind := range kinds {
-		b := &broker{id: node(n + 1), kind: kind, dir: filepath.Join(dir, fmt.Sprintf("broker-%d", n+1))}
+		b := &broker{id: node(n + 1), kind: kind, dir: brokerDir(dir, node(n+1))}
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {
 			return c, err
 		}
@@ -73,6 +73,8 @@ func (c *cluster) startZooKeeper() (err error) {
 	})
 	return err
 }
+
+func brokerDir(dir string, id node) string { return filepath.Join(dir, fmt.Sprintf("broker-%d", int(id))) }
 
 // addrs are where clients begin to ask.
 func (c *cluster) addrs() []string {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,15 +38,29 @@ func (s *sniffer) read(b []byte) {
 }
 
 // expire ends a session: a second connection takes it over and closes it, and the first learns that it is gone
-// when it comes back.
+// when it comes back. It may come back too soon and take the session over in its turn, so that this is tried until
+// ZooKeeper says that there is no such session.
 func (s session) expire(server string) error {
-	conn, err := net.DialTimeout("tcp", server, 5*time.Second)
+	const attempts = 10
+	var err error
+	for range attempts {
+		var over bool
+		if over, err = s.close(server); over {
+			return nil
+		}
+	}
+	return fmt.Errorf("session 0x%x lives after %d attempts to end it: %w", s.id, attempts, err)
+}
+
+// close tries to end a session, and reports whether it was over before.
+func (s session) close(server string) (over bool, err error) {
+	conn, err := net.DialTimeout("tcp", server, time.Second)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return err
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return false, err
 	}
 	hello := binary.BigEndian.AppendUint32(nil, 0)       // protocol
 	hello = binary.BigEndian.AppendUint64(hello, 0)      // the last change seen
@@ -57,19 +70,16 @@ func (s session) expire(server string) error {
 	hello = append(append(hello, s.password...), 0) // not content with a server that only reads
 	answer, err := exchange(conn, hello)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(answer) < 16 || int64(binary.BigEndian.Uint64(answer[8:])) != s.id {
-		return fmt.Errorf("session 0x%x is over already", s.id)
+		return true, nil
 	}
 	const closeSession = -11
 	request := binary.BigEndian.AppendUint32(nil, 1) // xid
 	operation := int32(closeSession)
 	_, err = exchange(conn, binary.BigEndian.AppendUint32(request, uint32(operation)))
-	if errors.Is(err, io.EOF) {
-		return nil // the session has ended, and with it the connection, before the answer was sent
-	}
-	return err
+	return false, err
 }
 
 // exchange sends one frame and reads one.
