@@ -31,8 +31,8 @@ type Limits struct {
 // Options says how a Server is to work. What is zero has its default.
 type Options struct {
 	Listeners []Listener
-	// Listen makes a listener; by default a TCP socket. Sendfile is used where its connections are
-	// *net.TCPConn, so that a test may pass listeners in memory.
+	// Listen makes a listener; by default a TCP socket. Sendfile is used where its connections give their
+	// socket away (syscall.Conn), so that a test may pass listeners in memory.
 	Listen func(network, address string) (net.Listener, error)
 
 	MaxRequestBytes int           // of one frame (socket.request.max.bytes); 100 MiB

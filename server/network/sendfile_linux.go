@@ -19,13 +19,13 @@ type linuxFileSender struct {
 	moved func()
 }
 
-// newFileSender returns nil if the connection is not a TCP socket.
+// newFileSender returns nil if the connection is not a bare socket.
 func newFileSender(nc net.Conn, moved func()) fileSender {
-	tcp, ok := nc.(*net.TCPConn)
+	socket, ok := nc.(syscall.Conn)
 	if !ok {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return nil
 	}

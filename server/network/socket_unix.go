@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// newReceiver returns how to read from a connection: for a TCP socket without holding a buffer while there
+// newReceiver returns how to read from a connection: for a bare socket without holding a buffer while there
 // is nothing to read.
 func newReceiver(nc net.Conn) receiver {
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
+	if socket, ok := nc.(syscall.Conn); ok {
+		if raw, err := socket.SyscallConn(); err == nil {
 			s := &socketReceiver{raw: raw}
 			s.once = s.readOnce
 			return s
