@@ -59,6 +59,7 @@ func (f *fetcher) compose() bool {
 	c, now := f.config(), time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mu.hurry.missed = false
 	f.mu.list = slices.DeleteFunc(f.mu.list, func(p *partition) bool { return p.gone && !p.inSession })
 	wait, wanted := f.waitLocked(now, c.MaxWait)
 	if wanted == 0 {
@@ -94,13 +95,16 @@ func (f *fetcher) compose() bool {
 	return true
 }
 
-// waitLocked is how long the leader may wait for records: not beyond the next end of a rest. wanted counts the partitions to fetch.
+// waitLocked is how long the leader may wait for records: not beyond the next end of a rest, and not at all if it may not know of a
+// partition yet, since it tells of such errors only when its wait is over. wanted counts the partitions to fetch.
 func (f *fetcher) waitLocked(now time.Time, most time.Duration) (wait time.Duration, wanted int) {
 	wait = most
 	for _, p := range f.mu.list {
 		switch {
 		case p.ready(fetching, now):
-			wanted++
+			if wanted++; !p.met {
+				wait = 0
+			}
 		case !p.gone && p.phase != aside:
 			wait = min(wait, max(p.resume.Sub(now), 0))
 		}
@@ -158,7 +162,7 @@ func (f *fetcher) receive(a *answered) {
 		case a.diverging != nowhere:
 			return f.diverged(p, a.diverging)
 		default:
-			p.leaderHW = a.highWatermark
+			p.leaderHW, p.met = a.highWatermark, true
 			return p.take(a)
 		}
 	})

@@ -17,6 +17,8 @@ type hurry struct {
 	end   context.CancelCauseFunc // of the fetch in flight, or nil
 	timer *time.Timer
 	last  time.Time
+	// missed says that partitions came after the request was composed, and before it was in flight.
+	missed bool
 }
 
 const (
@@ -28,11 +30,11 @@ var errHurry = errors.New("there are partitions that should not wait")
 
 // upLocked has the fetch in flight end soon.
 func (h *hurry) upLocked() {
-	if h.end == nil || h.timer != nil || time.Since(h.last) < hurryEvery {
+	if h.missed = h.end == nil; h.missed || h.timer != nil {
 		return
 	}
 	end := h.end
-	h.timer = time.AfterFunc(hurryAfter, func() { end(errHurry) })
+	h.timer = time.AfterFunc(max(hurryAfter, hurryEvery-time.Since(h.last)), func() { end(errHurry) })
 }
 
 // roundTrip sends the request. It reports whether the fetch was ended to make way for another.
@@ -40,12 +42,14 @@ func (f *fetcher) roundTrip(ctx context.Context) (resp kmsg.Response, hurried bo
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	f.mu.Lock()
-	f.mu.hurry.end = end
+	h := &f.mu.hurry
+	if h.end = end; h.missed {
+		h.upLocked()
+	}
 	f.mu.Unlock()
 	resp, err = f.leader.RoundTrip(ctx, &f.request)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := &f.mu.hurry
 	h.end = nil
 	if h.timer != nil {
 		h.timer.Stop()

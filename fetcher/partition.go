@@ -25,6 +25,8 @@ type partition struct {
 	// offset is where to fetch from, lastEpoch the epoch of the record before it or -1.
 	offset    int64
 	lastEpoch int32
+	// met says that the leader has answered the last fetch of it without an error.
+	met bool
 	// leaderHW is the leader's high watermark as it told last, or -1.
 	leaderHW int64
 

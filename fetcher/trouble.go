@@ -13,6 +13,7 @@ import (
 // noteLocked judges what a deed on a partition has come to.
 func (f *fetcher) noteLocked(p *partition, err error) {
 	now := time.Now()
+	p.met = false
 	switch {
 	case errors.Is(err, ErrReignOver):
 		f.log.Infof("%s: epoch %d is over, waiting for the controller's decision", p.TopicPartition, p.LeaderEpoch)
