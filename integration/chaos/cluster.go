@@ -74,7 +74,9 @@ func (c *cluster) startZooKeeper() (err error) {
 	return err
 }
 
-func brokerDir(dir string, id node) string { return filepath.Join(dir, fmt.Sprintf("broker-%d", int(id))) }
+func brokerDir(dir string, id node) string {
+	return filepath.Join(dir, fmt.Sprintf("broker-%d", int(id)))
+}
 
 // addrs are where clients begin to ask.
 func (c *cluster) addrs() []string {
