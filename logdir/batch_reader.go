@@ -83,7 +83,7 @@ func (r *batchReader) have(n int) error {
 	r.at += int64(more)
 	r.n += more
 	r.cleaning.read += int64(more)
-	r.cleaning.by.spend(more)
+	r.cleaning.by.spend(more, r.cleaning.log.cleaning.giveUp)
 	return nil
 }
 

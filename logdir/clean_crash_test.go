@@ -73,7 +73,7 @@ func cleaningScenario(t *testing.T, fsys disk.FS, k *keyedLife) error {
 		return err
 	}
 	for round := range 3 {
-		for range 12 {
+		for range 9 {
 			if err := k.append(l, 9); err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func cleaningScenario(t *testing.T, fsys disk.FS, k *keyedLife) error {
 		if err := k.flush(l); err != nil {
 			return err
 		}
-		for range 6 {
+		for range 5 {
 			if err := k.append(l, 9); err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ func afterCleaningCrash(t *testing.T, step int, fsys *disk.Crashing, k *keyedLif
 	}
 	checkLog(t, l)
 	k.check(t, step, l)
-	for range 12 {
+	for range 9 {
 		if err := (&keyedLife{newest: map[string]string{}, offsets: map[string]int64{}}).append(l, 2); err != nil {
 			t.Fatalf("crash after step %d: %v", step, err)
 		}

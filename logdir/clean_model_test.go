@@ -19,8 +19,8 @@ func cleanNow(t testing.TB, l *Log, o CleanerOptions, now int64) bool {
 	o.fill()
 	o.Threads = 1
 	s := l.m.cleaners.sweeper(o, make(chan struct{}))
-	l.cleaning.Lock()
-	defer l.cleaning.Unlock()
+	l.cleaning.lock()
+	defer l.cleaning.unlock()
 	c, err := l.cleanable(now)
 	if err != nil {
 		t.Fatal(err)

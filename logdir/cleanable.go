@@ -116,12 +116,3 @@ func (m *Manager) Uncleanable() map[cluster.TopicPartition]Uncleanable {
 
 // errCleaningAborted: whoever is to cut or delete has come, or the Manager closes.
 var errCleaningAborted = errors.New("cleaning was given up")
-
-// exclude keeps cleanings out, and ends one that is under way, until release is called: for who cuts,
-// deletes or moves files. It comes before all other locks.
-func (l *Log) exclude() (release func()) {
-	l.cleaning.wanted.Add(1)
-	l.cleaning.Lock()
-	l.cleaning.wanted.Add(-1)
-	return l.cleaning.Unlock
-}

@@ -155,7 +155,7 @@ const minBuffer = 64 << 10
 
 func (s *sweeper) bufferSize() int { return max(s.o.BufferSize/2/max(s.o.Threads, 1), minBuffer) }
 
-func (s *sweeper) spend(n int) { s.c.throttle.spend(n, s.stop) }
+func (s *sweeper) spend(n int, giveUp <-chan struct{}) { s.c.throttle.spend(n, s.stop, giveUp) }
 
 func (s *sweeper) stopped() bool {
 	select {
@@ -170,7 +170,7 @@ func (s *sweeper) run() {
 	for !s.stopped() {
 		if c, ok := s.c.grab(nowMillis()); ok {
 			s.clean(c, nowMillis())
-			c.log.cleaning.Unlock()
+			c.log.cleaning.unlock()
 			continue
 		}
 		s.forget()
@@ -188,7 +188,7 @@ func (c *cleaners) grab(now int64) (best cleanable, ok bool) {
 	c.m.metrics.cleanerRan(now)
 	most, overdue := 0.0, int64(0)
 	for _, l := range c.m.Logs() {
-		if !l.cfg.Load().Compact || l.uncleanable.Load() != nil || now < l.cleaning.notBefore.Load() || l.dir.err() != nil {
+		if !l.cfg.Load().Compact || l.uncleanable.Load() != nil || now < l.cleanAfter.Load() || l.dir.err() != nil {
 			continue
 		}
 		found, err := l.cleanable(now)
@@ -197,11 +197,11 @@ func (c *cleaners) grab(now int64) (best cleanable, ok bool) {
 			continue
 		}
 		most, overdue = max(most, found.ratio()), max(overdue, found.overdue)
-		if !found.due() || ok && found.ratio() <= best.ratio() || !l.cleaning.TryLock() {
+		if !found.due() || ok && found.ratio() <= best.ratio() || !l.cleaning.tryLock() {
 			continue
 		}
 		if ok {
-			best.log.cleaning.Unlock()
+			best.log.cleaning.unlock()
 		}
 		best, ok = found, true
 	}
@@ -213,7 +213,7 @@ func (c *cleaners) grab(now int64) (best cleanable, ok bool) {
 	// What was found was found without the lock.
 	best, err := best.log.cleanable(now)
 	if err != nil || !best.due() {
-		best.log.cleaning.Unlock()
+		best.log.cleaning.unlock()
 		return best, false
 	}
 	return best, true
@@ -248,7 +248,7 @@ func (m *Manager) cleaningFailed(l *Log, err error) {
 	case errors.Is(err, errCleaningAborted) || errors.Is(err, ErrClosed) || l.dir.err() != nil:
 	case isDiskError(err):
 		if err := l.failing(err); l.dir.err() == nil {
-			l.cleaning.notBefore.Store(nowMillis() + failedCleaningPause.Milliseconds())
+			l.cleanAfter.Store(nowMillis() + failedCleaningPause.Milliseconds())
 			m.log.WithError(err).Warnf("%v could not be cleaned", l.tp)
 		}
 	default:

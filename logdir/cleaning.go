@@ -381,7 +381,7 @@ func (k *cleaning) write() error {
 		rest = rest[h.SizeInBytes():]
 	}
 	k.written += int64(len(k.pending))
-	k.by.spend(len(k.pending))
+	k.by.spend(len(k.pending), k.log.cleaning.giveUp)
 	k.pending = k.pending[:0]
 	return nil
 }

@@ -143,6 +143,9 @@ func (l *Log) collectSync(below int64) (*syncWork, error) {
 // replaced reports whether a segment of the work is no part of the log any more.
 func (w *syncWork) replaced() bool {
 	list := w.log.list()
+	if w.active != nil && !slices.Contains(list, w.active) {
+		return true
+	}
 	return slices.ContainsFunc(w.closed, func(s *segment) bool { return !slices.Contains(list, s) })
 }
 

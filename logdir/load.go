@@ -13,7 +13,7 @@ import (
 
 // newLog is a Log without segments yet.
 func newLog(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, cfg Config) *Log {
-	l := &Log{tp: tp, m: m, dir: d}
+	l := &Log{tp: tp, m: m, dir: d, cleaning: newExclusion()}
 	l.path.Store(&folder)
 	l.cfg.Store(&cfg)
 	l.cleanPoint.Store(-1)

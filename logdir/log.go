@@ -54,12 +54,8 @@ type Log struct {
 	// cleanPoint is the offset below which the log was cleaned, -1 if nobody knows.
 	cleanPoint  atomic.Int64
 	uncleanable atomic.Pointer[Uncleanable]
-	// cleaning is locked while the log is cleaned, and by exclude.
-	cleaning struct {
-		sync.Mutex
-		wanted    atomic.Int32 // how many wait for the lock: a cleaning gives way
-		notBefore atomic.Int64 // ms: no cleaning is begun earlier
-	}
+	cleaning    *exclusion   // held while the log is cleaned, and by who keeps cleanings out
+	cleanAfter  atomic.Int64 // ms: no cleaning is begun earlier
 
 	// undecided counts transactions that wait for the high watermark, so that raising it usually need
 	// not take mu.

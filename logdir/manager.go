@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
 
@@ -23,6 +24,7 @@ type Manager struct {
 	files         *fileCache
 	background    *scheduler
 	cleaners      *cleaners
+	retired       atomic.Int64   // counts the groups of segments that cleanings have replaced
 	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate
 	dirs          []*logDir

@@ -18,10 +18,10 @@ func (m *Manager) applyRetention() {
 // never one that is not committed as a whole.
 func (l *Log) applyRetention(now time.Time) error {
 	// A log that is being cleaned waits for the next check.
-	if !l.cleaning.TryLock() {
+	if !l.cleaning.tryLock() {
 		return nil
 	}
-	defer l.cleaning.Unlock()
+	defer l.cleaning.unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.usableLocked() != nil {

@@ -268,11 +268,11 @@ func (s *segment) moved(dir string) {
 }
 
 // markDeleted renames the files, so that a crash does not bring them back, and returns their new
-// names. Readers that have them open read on.
-func (s *segment) markDeleted() (names []string, err error) {
+// names, with tag before the suffix. Readers that have them open read on.
+func (s *segment) markDeleted(tag string) (names []string, err error) {
 	s.close()
 	for _, f := range s.files() {
-		to := f.name() + suffixDeleted
+		to := f.name() + tag + suffixDeleted
 		renameErr := f.cache.rename(f, to)
 		if errors.Is(renameErr, fs.ErrNotExist) {
 			continue

@@ -76,9 +76,13 @@ func (l *Log) swapIn(s *segment, group []*segment) error {
 	return nil
 }
 
+// retireGroup renames the files of segments that are replaced. Unlike a deletion it may come again for the same
+// offset before what it left the first time is removed, and until the new segment is published readers
+// still open these files by name: so each time has names of its own.
 func (l *Log) retireGroup(group []*segment) (names []string, err error) {
+	tag := fmt.Sprintf(".%d", l.m.retired.Add(1))
 	for _, old := range group {
-		renamed, err := old.markDeleted()
+		renamed, err := old.markDeleted(tag)
 		if err != nil {
 			return nil, err
 		}

@@ -22,8 +22,8 @@ func (t *throttle) set(rate float64) {
 	t.mu.Unlock()
 }
 
-// spend waits until n bytes may have been used, or until stop closes.
-func (t *throttle) spend(n int, stop <-chan struct{}) {
+// spend waits until n bytes may have been used, or until stop or giveUp says not to.
+func (t *throttle) spend(n int, stop, giveUp <-chan struct{}) {
 	wait := t.debt(n)
 	if wait <= 0 {
 		return
@@ -33,6 +33,7 @@ func (t *throttle) spend(n int, stop <-chan struct{}) {
 	select {
 	case <-timer.C:
 	case <-stop:
+	case <-giveUp:
 	}
 }
 

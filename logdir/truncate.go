@@ -293,7 +293,7 @@ func (l *Log) cutOffLocked(list []*segment) error {
 func (l *Log) dropSegmentsLocked(list []*segment, delay time.Duration) error {
 	var failed error
 	for _, s := range list {
-		names, err := s.markDeleted()
+		names, err := s.markDeleted("")
 		failed = errors.Join(failed, err)
 		l.m.removeLater(delay, names...)
 	}
