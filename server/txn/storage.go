@@ -14,7 +14,7 @@ import (
 // UnknownServerError.
 type Storage interface {
 	// Append writes one batch with base offset 0 to a partition, with acks=all and within the timeout, if this broker
-	// leads it under that epoch and no later one. It calls done once, maybe before it returns. The batch belongs to Append
+	// has led it without a break since that epoch. It calls done once, maybe before it returns. The batch belongs to Append
 	// until then. No lock is held.
 	Append(partition, epoch int32, batch []byte, timeout time.Duration, done func(error))
 	// Read returns whole batches from an offset on, about maxBytes of them but at least one, up to the end of

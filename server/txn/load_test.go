@@ -1,0 +1,69 @@
+package txn
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/logdir/batch"
+)
+
+// A record that is none costs nothing but itself.
+func TestGarbageInTheStateTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		good := metadata{state: CompleteCommit, producerID: 3, timeout: 1000, partitions: partitions{}, updated: 1, started: 1}
+		b := batch.NewBuilder(batch.PlainOptions(batch.None))
+		b.Append(1, encodeKey("good"), good.encode())
+		b.Append(1, encodeKey("good"), []byte{0, 0, 9})
+		b.Append(1, encodeKey("bad"), []byte{0, 77})
+		b.Append(1, []byte{9}, good.encode())
+		b.Append(1, nil, nil)
+		b.Append(1, encodeKey("late"), good.encode())
+		w.mu.state = b.Bytes()
+		w.mu.end = 6
+		c := w.start(1, nil)
+		defer c.Close()
+		synctest.Wait()
+		c.ListTransactions(kmsg.NewPtrListTransactionsRequest(), func(resp *kmsg.ListTransactionsResponse) {
+			if resp.ErrorCode != 0 || len(resp.TransactionStates) != 2 || resp.TransactionStates[0].TransactionalID != "good" ||
+				resp.TransactionStates[1].TransactionalID != "late" {
+				t.Errorf("loaded %+v", resp)
+			}
+		})
+	})
+}
+
+// What was elected stays so until a newer epoch, and an older one's end changes nothing.
+func TestReigns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		c := w.start(5, nil)
+		defer c.Close()
+		synctest.Wait()
+		owns := func() bool { _, code := c.find("tx"); return code == 0 }
+		epoch := func(n int32) *int32 { return &n }
+		if c.Resign(0, epoch(4)); !owns() {
+			t.Error("an older epoch's end ended a newer reign")
+		}
+		c.Elect(0, 4)
+		if synctest.Wait(); !owns() {
+			t.Error("an older epoch's election ended a newer reign")
+		}
+		if c.Resign(0, epoch(6)); owns() {
+			t.Error("it reigns after it has resigned")
+		}
+		c.Elect(0, 5)
+		if synctest.Wait(); owns() {
+			t.Error("it reigns in an epoch that is over")
+		}
+		c.Elect(0, 7)
+		if synctest.Wait(); !owns() {
+			t.Error("it does not reign in a newer epoch")
+		}
+		if c.Resign(0, nil); owns() {
+			t.Error("it reigns without a replica")
+		}
+	})
+}
