@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,18 +114,25 @@ func (s *source) RoundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response
 	return answer, answer.ReadFrom(resp.AppendTo(nil))
 }
 
+// seen are the fetches that were begun, and those of them that were answered.
+func (s *source) seen() (begun, answered []*kmsg.FetchRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.begun), slices.Clone(s.fetches)
+}
+
 // bench is a Manager whose leaders are sources.
 type bench struct {
 	*Manager
 	sources map[fetcherID]*source
-	config  Config
+	size    atomic.Int32 // fetchers for each leader
 }
 
 func newBench(t *testing.T, registry prometheus.Registerer) *bench {
 	b := &bench{sources: map[fetcherID]*source{}}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	b.Manager = New(Options{ID: 1, Log: log, Config: func() Config { return b.config }, Metrics: registry, Connect: func(leader cluster.BrokerID, n int) Leader {
+	b.Manager = New(Options{ID: 1, Log: log, Config: func() Config { return Config{Fetchers: int(b.size.Load())} }, Metrics: registry, Connect: func(leader cluster.BrokerID, n int) Leader {
 		id := fetcherID{leader, n}
 		if b.sources[id] == nil {
 			b.sources[id] = &source{}
@@ -220,11 +229,11 @@ func TestRestsGrow(t *testing.T) {
 		b.sources[fetcherID{2, 0}] = src
 		b.AddPartitions([]Following{followingOf(0, 2, &stub{})})
 		time.Sleep(500 * time.Millisecond)
-		soon := len(src.fetches)
+		_, soon := src.seen()
 		time.Sleep(20 * time.Second)
-		all := len(src.fetches)
-		if soon < 4 || all-soon < 15 || all-soon > 25 {
-			t.Errorf("%d attempts in the first half second, %d in twenty more", soon, all-soon)
+		_, all := src.seen()
+		if len(soon) < 4 || len(all)-len(soon) < 15 || len(all)-len(soon) > 25 {
+			t.Errorf("%d attempts in the first half second, %d in twenty more", len(soon), len(all)-len(soon))
 		}
 		if s := b.Snapshot(); s[0].Down != "away" || time.Since(s[0].Since) < 20*time.Second {
 			t.Errorf("snapshot %+v", s)
@@ -246,7 +255,8 @@ func TestPartitionsWithoutIDs(t *testing.T) {
 		b.RemovePartitions([]cluster.TopicPartition{nameless.TopicPartition})
 		time.Sleep(time.Second)
 		var versions []int16
-		for _, f := range b.sources[fetcherID{2, 0}].fetches {
+		_, fetches := b.sources[fetcherID{2, 0}].seen()
+		for _, f := range fetches {
 			if n := len(versions); n == 0 || versions[n-1] != f.Version {
 				versions = append(versions, f.Version)
 			}
@@ -266,7 +276,8 @@ func TestNewPartitionsDoNotWait(t *testing.T) {
 		b.sources[fetcherID{2, 0}] = src
 		b.AddPartitions([]Following{followingOf(0, 2, &stub{})})
 		time.Sleep(5100 * time.Millisecond) // in the middle of a fetch
-		asked := len(src.fetches)
+		_, answered := src.seen()
+		asked := len(answered)
 		if asked != 10 {
 			t.Errorf("%d fetches in five seconds", asked)
 		}
@@ -275,13 +286,14 @@ func TestNewPartitionsDoNotWait(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
-		last := src.begun[len(src.begun)-1]
-		if n := len(src.begun) - asked; n != 2 || len(last.Topics) != 1 || len(last.Topics[0].Partitions) != 6 || last.SessionEpoch != 0 {
+		begun, _ := src.seen()
+		last := begun[len(begun)-1]
+		if n := len(begun) - asked; n != 2 || len(last.Topics) != 1 || len(last.Topics[0].Partitions) != 6 || last.SessionEpoch != 0 {
 			t.Errorf("%d more fetches were begun, the last one %+v", n, last)
 		}
 		b.AddPartitions([]Following{followingOf(6, 2, &stub{})})
 		time.Sleep(50 * time.Millisecond)
-		if n := len(src.begun) - asked; n != 2 {
+		if begun, _ := src.seen(); len(begun)-asked != 2 {
 			t.Errorf("hurried twice within %v", hurryEvery)
 		}
 		b.Close()
@@ -298,10 +310,10 @@ func TestResize(t *testing.T) {
 			all = append(all, followingOf(n, 2, stubs[n]))
 		}
 		b.AddPartitions(all)
-		for _, size := range []int{4, 2, 1, 3} {
-			b.config.Fetchers = size
+		for _, size := range []int32{4, 2, 1, 3} {
+			b.size.Store(size)
 			b.Resize()
-			if s := b.Snapshot(); len(s) != size {
+			if s := b.Snapshot(); len(s) != int(size) {
 				t.Fatalf("%d fetchers, want %d", len(s), size)
 			}
 			before := stubs[7].LogEndOffset()
