@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -16,7 +15,8 @@ import (
 type clusterState struct{ conn *zk.Conn }
 
 func watchState(server string) (*clusterState, error) {
-	conn, _, err := zk.Connect([]string{server}, 30*time.Second, zk.WithLogInfo(false), zk.WithLogger(silent{}))
+	// The client waits two thirds of the time-out for a ZooKeeper that has just opened its port and serves nobody yet.
+	conn, _, err := zk.Connect([]string{server}, sessionTimeout, zk.WithLogInfo(false), zk.WithLogger(silent{}))
 	if err != nil {
 		return nil, fmt.Errorf("connect to ZooKeeper: %w", err)
 	}
