@@ -47,9 +47,9 @@ func (b *Broker) startTransactions(context.Context) error {
 // this broker leads.
 type transactionStore struct{ *topicStore }
 
-// Append writes a batch to the whole ISR, under one epoch.
+// Append writes a batch to the whole ISR, if this broker has led without a break since the epoch.
 func (t transactionStore) Append(partition, epoch int32, batch []byte, timeout time.Duration, done func(error)) {
-	entries := []replica.AppendEntry{{TopicPartition: t.partition(partition), Records: batch, OnlyEpoch: &epoch}}
+	entries := []replica.AppendEntry{{TopicPartition: t.partition(partition), Records: batch, LeadingSince: &epoch}}
 	t.replicas.Append(-1, timeout, logdir.OriginCoordinator, batchVersion, entries, nil, func(entries []replica.AppendEntry) {
 		done(onTheWire(entries[0].Err))
 	})

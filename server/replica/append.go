@@ -17,8 +17,10 @@ type AppendEntry struct {
 	Records []byte
 	// Guard is what StartVerification gave for the records of a transaction, or nothing.
 	Guard logdir.Guard
-	// OnlyEpoch, if not nil, is the leader epoch under which the records may be appended and under no later one.
-	OnlyEpoch *int32
+	// LeadingSince, if not nil, is the epoch with which this broker became leader, for records that are to be appended only
+	// if it has led without a break since. The epoch itself may have risen: each change of the ISR by a broker that
+	// leaves gives the leader a new one.
+	LeadingSince *int32
 
 	// Result is the log's. Its LogStartOffset is -1 where the records did not reach a log.
 	Result logdir.AppendResult

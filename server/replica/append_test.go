@@ -126,3 +126,31 @@ func TestEntriesMayBeUsedAgain(t *testing.T) {
 		t.Errorf("after: %+v", entries[0])
 	}
 }
+
+// A coordinator appends only in the reign in which it has loaded. When a broker leaves, the leaders that stay get
+// a new epoch, and lead on: the transactions of such a coordinator all hung, answered NOT_COORDINATOR for ever.
+func TestALeaderThatStaysUnderANewEpochTakesItsCoordinatorsRecords(t *testing.T) {
+	r := newRig(t)
+	since := int32(4)
+	write := func() error {
+		answer := make(chan error, 1)
+		r.m.Append(1, time.Second, logdir.OriginCoordinator, 9, []AppendEntry{{TopicPartition: orders, Records: records(1), LeadingSince: &since}}, nil,
+			func(e []AppendEntry) { answer <- e[0].Err })
+		return <-answer
+	}
+	r.lead(4, 1, 2)
+	if err := write(); err != nil {
+		t.Error(err)
+	}
+	r.leadWith(5, []int32{1}, []int32{1, 2}) // broker 2 has left
+	if err := write(); err != nil {
+		t.Errorf("after a change of the ISR: %v", err)
+	}
+	if code := r.decide(state(2, 6, 6, []int32{1, 2}, []int32{1, 2})); code != 0 {
+		t.Fatal(code)
+	}
+	r.lead(7, 1, 2)
+	if err := write(); !errors.Is(err, ErrNotLeader) {
+		t.Errorf("another has led since, and yet %v", err)
+	}
+}

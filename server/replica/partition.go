@@ -72,7 +72,7 @@ func (p *Partition) appendAsLeader(e *AppendEntry, acks int16, origin logdir.Ori
 	if r.failed {
 		return a, ErrStorage
 	}
-	if !r.leads || e.OnlyEpoch != nil && *e.OnlyEpoch != r.leaderEpoch {
+	if !r.leads || e.LeadingSince != nil && *e.LeadingSince != r.since {
 		return a, ErrNotLeader
 	}
 	// Rule 1: an acknowledgement that too few replicas could stand for is refused before it is asked of anybody
