@@ -86,12 +86,15 @@ func (c *cluster) begin() {
 // clusterSettings suit a test, and both kinds of broker understand them.
 func clusterSettings(brokers int) map[string]string {
 	return map[string]string{
-		"offsets.topic.replication.factor": fmt.Sprint(brokers),
-		"offsets.topic.num.partitions":     "3",
-		"group.initial.rebalance.delay.ms": "0",
-		"min.insync.replicas":              "1",
-		"default.replication.factor":       fmt.Sprint(brokers),
-		"zookeeper.session.timeout.ms":     fmt.Sprint(sessionTimeout.Milliseconds()),
+		"offsets.topic.replication.factor":         fmt.Sprint(brokers),
+		"offsets.topic.num.partitions":             "3",
+		"group.initial.rebalance.delay.ms":         "0",
+		"transaction.state.log.replication.factor": fmt.Sprint(brokers),
+		"transaction.state.log.num.partitions":     "3",
+		"transaction.state.log.min.isr":            fmt.Sprint(min(2, brokers)),
+		"min.insync.replicas":                      "1",
+		"default.replication.factor":               fmt.Sprint(brokers),
+		"zookeeper.session.timeout.ms":             fmt.Sprint(sessionTimeout.Milliseconds()),
 		// Leaders and the controller move when a test says so, not by themselves.
 		"auto.leader.rebalance.enable": "false",
 		// A short backoff: followers whose leader has just been killed try the next one soon.

@@ -31,7 +31,7 @@ func TestNothingAcknowledgedIsLostWhenEachBrokerIsKilled(t *testing.T) {
 				victim.kill()
 				load.awaitMore(100)
 				victim.start()
-				c.awaitAllInSync(topic)
+				c.awaitAllInSync(topic, groupsTopic)
 			}
 			load.awaitMore(100)
 			load.check()
@@ -42,37 +42,49 @@ func TestNothingAcknowledgedIsLostWhenEachBrokerIsKilled(t *testing.T) {
 }
 
 // Three Kafka brokers become Ottla brokers, one after another, on their own directories and under their own
-// ids, while records flow; and then Kafka brokers again.
+// ids, while records flow and transactions are committed and aborted; and then Kafka brokers again.
 func TestAClusterIsRolledFromApacheToOttlaAndBack(t *testing.T) {
 	t.Parallel()
 	c := start(t, map[string]string{"min.insync.replicas": "2"}, kafka, kafka, kafka)
-	const topic = "orders"
-	c.createTopic(topic, replicas(1, 2, 3), replicas(2, 3, 1), replicas(3, 1, 2))
-	load := c.startLoad(topic, 3)
+	topics := []string{"orders", "payments", groupsTopic, transactionsTopic}
+	c.createTopic("orders", replicas(1, 2, 3), replicas(2, 3, 1), replicas(3, 1, 2))
+	c.createTopic("payments", replicas(3, 2, 1), replicas(1, 3, 2), replicas(2, 1, 3))
+	load := c.startLoad("orders", 3)
 	load.awaitMore(100)
+	transactions := c.startTransactions("payments", 3)
+	transactions.awaitMore(5)
 	for _, to := range []kind{ottla, kafka} {
 		for _, b := range c.brokers {
 			b.stop()
 			load.awaitMore(50)
+			transactions.awaitMore(5)
 			b.startAs(to)
-			c.awaitAllInSync(topic)
+			c.awaitAllInSync(topics...)
 		}
 		t.Logf("all brokers are %s", to)
 		load.awaitMore(100)
-		c.compareReplicas(topic, 3)
+		transactions.awaitMore(10)
+		for _, topic := range topics {
+			c.compareReplicas(topic, 3)
+		}
 	}
 	load.check()
-	c.compareReplicas(topic, 3)
-	c.compareReplicas(groupsTopic, 3)
+	transactions.check()
+	for _, topic := range topics {
+		c.compareReplicas(topic, 3)
+	}
 }
 
-// awaitAllInSync waits until every replica is in sync, and then gives the leaders of the topic back to those who
-// are preferred, so that each broker leads some partition again.
-func (c *cluster) awaitAllInSync(topic string) {
+// awaitAllInSync waits until every replica of these topics of three partitions is in sync, and then gives the
+// leaders back to those who are preferred, so that each broker leads some partition again.
+func (c *cluster) awaitAllInSync(topics ...string) {
 	c.t.Helper()
-	for p := range int32(3) {
-		c.awaitISR(topic, p, 1, 2, 3)
-		c.awaitISR(groupsTopic, p, 1, 2, 3)
+	for _, topic := range topics {
+		for p := range int32(3) {
+			c.awaitISR(topic, p, 1, 2, 3)
+		}
 	}
-	c.electPreferred(topic, 3)
+	for _, topic := range topics {
+		c.electPreferred(topic, 3)
+	}
 }

@@ -78,7 +78,7 @@ func TestOttlaLeavesAndComesBack(t *testing.T) {
 				c.awaitController(controller)
 				load.awaitMore(100)
 				absence.leave()
-				c.awaitAllInSync(topic)
+				c.awaitAllInSync(topic, groupsTopic)
 				t.Logf("%s: and back", absence.how)
 			}
 			load.check()

@@ -58,12 +58,6 @@ func TestOttlaRefusesToStart(t *testing.T) {
 		}
 		b.start()
 	})
-
-	c.run("where transactions are used", func(t *testing.T) {
-		c.createTopic("__transaction_state", replicas(1))
-		c.broker(2).stop()
-		ends(t, c.broker(2), `topic __transaction_state exists in the cluster of `+regexp.QuoteMeta(c.zoo.Addr))
-	})
 }
 
 // A state znode that nobody can read concerns its partition alone: the controller says so, leaves it as it is,
