@@ -5,15 +5,29 @@ add tx 0/0 a
 init tx
 init tx
 ----
+init tx: producer 0 in epoch 0
+add tx 0/0 a: NONE
+init tx: CONCURRENT_TRANSACTIONS
+init tx: producer 0 in epoch 2
+tx: Empty, producer 0 in epoch 2, partitions
+marker in a: abort of producer 0 in epoch 1, coordinator epoch 1
 
 # The first is a zombie now, whatever it asks.
 add tx 0/0 b
 end tx 0/0 commit
 verify tx 0/0 a
 ----
+add tx 0/0 b: PRODUCER_FENCED
+end tx 0/0 commit: PRODUCER_FENCED
+verify tx 0/0 a: PRODUCER_FENCED
+tx: Empty, producer 0 in epoch 2, partitions
 
 # A producer that names itself may raise its own epoch (KIP-360), and ask again if it has not heard the answer.
 init tx 0/2
 init tx 0/2
 init tx 0/0
 ----
+init tx 0/2: producer 0 in epoch 3
+init tx 0/2: producer 0 in epoch 3
+init tx 0/0: PRODUCER_FENCED
+tx: Empty, producer 0 in epoch 3, partitions
