@@ -190,7 +190,9 @@ func TestReplication(t *testing.T) {
 	if _, err := admin.CreateTopic(t.Context(), partitions, 3, map[string]*string{"min.insync.replicas": kadm.StringPtr("2")}, "orders"); err != nil {
 		t.Fatal(err)
 	}
-	tp := func(n int) cluster.TopicPartition { return cluster.TopicPartition{Topic: "orders", Partition: int32(n)} }
+	tp := func(n int) cluster.TopicPartition {
+		return cluster.TopicPartition{Topic: "orders", Partition: int32(n)}
+	}
 	for n := range partitions {
 		c.produce("orders", int32(n), 0, 500)
 	}
