@@ -22,6 +22,7 @@
 //	.lock                             held while a broker runs
 //	.kafka_cleanshutdown              written last by a clean shutdown, removed first by a start
 //	recovery-point-offset-checkpoint  per log: below it, all is synced
+//	cleaner-offset-checkpoint         of logs that were compacted: below it they are clean
 //	log-start-offset-checkpoint       of logs whose start DeleteRecords has raised
 //	replication-offset-checkpoint     high watermarks
 //	orders-0/                         a log
@@ -77,10 +78,24 @@
 // if that makes no sense the partition is quarantined, and untouched, since cutting there would drop
 // what was acknowledged. Past it, it checks every batch and cuts at the first that is not whole.
 //
+// # Compaction
+//
+// A log with cleanup.policy=compact keeps the newest record of each key, at the offset it has. Its dirty part
+// are the segments not cleaned yet (cleaner-offset-checkpoint), without the active one, what is not
+// committed, or undecided, and what is younger than min.compaction.lag.ms. Once that is a large enough
+// share, a cleaner notes the newest offset of each key in there, in memory of a fixed size (offset_map.go),
+// and writes all segments up to its end anew, small ones together (cleaning.go has the rules, which are those
+// of Kafka's cleaner; swap.go how the new files take the place of the old). A record goes only for the sake
+// of one that is synced.
+//
+// Who reads keeps the segments it began with. Who cuts, deletes or moves files has a cleaning give up
+// (exclusion.go). What a cleaner cannot read makes that one partition uncleanable, with one line and a
+// metric, until it is truncated or loaded again.
+//
 // # Who may do what at once
 //
-// Appends, rolls, truncation and deletion hold Log.mu. Readers hold no lock: segments are an immutable
-// slice behind an atomic pointer; the log end, with the position it has in its file, the high watermark
+// Appends, rolls, truncation and deletion hold Log.mu, as does the moment in which a cleaned segment is
+// published. Readers hold no lock: segments are an immutable slice behind an atomic pointer; the log end, with the position it has in its file, the high watermark
 // and the first unstable offset are atomic pointers to immutable marks. An append publishes the end last,
 // so what a reader finds below it is complete.
 package logdir
