@@ -43,6 +43,8 @@ func newProducer(id int, addrs []string, s settings, r *recorder, say func(strin
 		// A frozen broker shall cost a producer seconds, and never a record.
 		kgo.ProduceRequestTimeout(2 * time.Second), kgo.RequestTimeoutOverhead(2 * time.Second), kgo.DialTimeout(2 * time.Second),
 		kgo.MetadataMinAge(200 * time.Millisecond), kgo.MetadataMaxAge(3 * time.Second),
+		// A broker that has just come back, and is cut off from the controller, knows of no topic.
+		kgo.UnknownTopicRetries(-1),
 		kgo.ProducerOnDataLossDetected(func(topic string, partition int32) {
 			say("producer %d: %s-%d: the broker does not know its sequence any more", id, topic, partition)
 		}),

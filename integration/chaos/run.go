@@ -106,13 +106,19 @@ func (r *run) heal(ctx context.Context) error {
 	return nil
 }
 
-// revive starts brokers that have ended by themselves, as a supervisor would; none should.
+// revive starts brokers that have ended by themselves, as a supervisor would. None should, but for Kafka, which
+// gives up when its session ends while it starts.
 func (r *run) revive(ctx context.Context) {
 	for _, b := range r.cluster.brokers {
 		if b.running() {
 			continue
 		}
-		r.trouble("%v (%s) has ended by itself; its last words:\n%s", b.id, b.kind, b.lastWords(30))
+		switch b.kind {
+		case kafka:
+			r.say("%v (%s) has ended by itself", b.id, b.kind)
+		case ottla:
+			r.trouble("%v (%s) has ended by itself; its last words:\n%s", b.id, b.kind, b.lastWords(30))
+		}
 		if err := r.cluster.start(ctx, b); err != nil {
 			r.trouble("%v", err)
 		}
