@@ -64,8 +64,11 @@ func (p *play) ask(request func(c *Coordinator, done func(code int16))) int16 {
 // fallen replaces a coordinator that has crashed. The old one is not told: it goes on as a zombie under its old epoch, and
 // must do no harm.
 func (p *play) fallen() {
+	p.w.mu.Lock()
+	crashed := p.w.mu.crashed
+	p.w.mu.Unlock()
 	select {
-	case <-p.w.mu.crashed:
+	case <-crashed:
 	default:
 		return
 	}
@@ -224,7 +227,9 @@ func crashAt(t *testing.T, seed, step int, done bool) (steps int) {
 			defer func() { p.c.Close() }()
 			clients := []*client{{p: p, id: "one"}, {p: p, id: "two"}, {p: p, id: "two"}}
 			p.run(clients)
+			w.mu.Lock()
 			steps = w.mu.steps
+			w.mu.Unlock()
 			p.check()
 		})
 	})
