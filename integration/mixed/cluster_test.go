@@ -95,6 +95,8 @@ func clusterSettings(brokers int) map[string]string {
 		"min.insync.replicas":                      "1",
 		"default.replication.factor":               fmt.Sprint(brokers),
 		"zookeeper.session.timeout.ms":             fmt.Sprint(sessionTimeout.Milliseconds()),
+		// Its default is the session timeout, in which a ZooKeeper that has just started may not get to answer.
+		"zookeeper.connection.timeout.ms": fmt.Sprint(patience.Milliseconds()),
 		// Leaders and the controller move when a test says so, not by themselves.
 		"auto.leader.rebalance.enable": "false",
 		// A short backoff: followers whose leader has just been killed try the next one soon.

@@ -14,6 +14,8 @@
 // every record that was acknowledged is there once, at the offset it was acknowledged with. compareReplicas
 // then holds the files of each replica to those of the others, byte by byte up to the high watermark.
 //
+// A producer of transactions is checked likewise: what it committed is there once and whole, what it aborted is not.
+//
 // A broker keeps its directory, id and port when it starts again as the other kind: so a cluster is rolled
 // from Kafka to Ottla, and back.
 package mixed
