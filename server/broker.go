@@ -168,7 +168,7 @@ func (b *Broker) Start(ctx context.Context) error {
 		{"web page", b.startWeb},
 	} {
 		if err := step.start(ctx); err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", step.name, err), b.end(part.killed))
+			return errors.Join(fmt.Errorf("%s: %w", step.name, err), b.end(part.closed))
 		}
 	}
 	b.log.Infof("Broker %d of cluster %s is up after %v: %s", b.id, b.clusterID, time.Since(b.started).Round(time.Millisecond), b.version)
@@ -366,7 +366,7 @@ func (b *Broker) startWeb(context.Context) error {
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	page, err := web.Start(web.Options{
 		Address: c.WebListener, Title: fmt.Sprintf("broker %d", b.id), Metrics: b.metrics, Log: b.loggers.Named("web"),
-		Listen: b.listen,
+		Listen: b.listen, Health: b.health,
 		Parts: []web.Part{
 			{Name: "broker", Snapshot: func() any { return b.Snapshot() }},
 			{Name: "controller", Snapshot: b.controllerSnapshot},
@@ -399,13 +399,13 @@ type Snapshot struct {
 	ID         cluster.BrokerID `json:"id"`
 	Cluster    string           `json:"cluster"`
 	Version    string           `json:"version"`
-	Epoch      int64            `json:"epoch"`
+	Epoch      int64            `json:"epoch,string"` // beyond what a page's numbers hold exactly
 	Up         string           `json:"up"`
 	Listeners  string           `json:"listeners"`
 	Controller cluster.BrokerID `json:"controller"`
 	Topics     int              `json:"topics"`
 	LogDirs    string           `json:"log_dirs"`
-	Process    int              `json:"process"`
+	Process    int              `json:"process,string"`
 }
 
 // Snapshot tells what the broker is and how it stands.
