@@ -116,8 +116,15 @@ func encodeEpochs(l []epochEntry) []byte {
 	return b
 }
 
+// errEmptyEpochs: Kafka leaves an empty file for a partition that nobody has led yet. Of a log with records it
+// is what a crash has left, so these are asked.
+var errEmptyEpochs = fmt.Errorf("empty: %w", ErrCorruptCheckpoint)
+
 // parseEpochs reads leader-epoch-checkpoint. Entries that do not ascend are ErrCorruptCheckpoint.
 func parseEpochs(b []byte) ([]epochEntry, error) {
+	if len(b) == 0 {
+		return nil, errEmptyEpochs
+	}
 	lines, err := checkpointLines(b)
 	if err != nil {
 		return nil, err

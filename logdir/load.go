@@ -243,7 +243,9 @@ func (ld *loader) finish(end int64, recovered bool, epochsErr error) error {
 	}
 	l.open(start, end, synced)
 	if epochsErr != nil {
-		l.m.log.WithError(epochsErr).Warnf("%v: leader epochs are read from the batches", l.tp)
+		if !errors.Is(epochsErr, errEmptyEpochs) {
+			l.m.log.WithError(epochsErr).Warnf("%v: leader epochs are read from the batches", l.tp)
+		}
 		if err := ld.rebuildEpochs(); err != nil {
 			return err
 		}
