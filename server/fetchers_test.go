@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"ottla/server/config"
+	"ottla/server/metadata"
 	"ottla/server/replica"
 	"ottla/zkcoord/cluster"
 	"ottla/zkcoord/zkserver"
@@ -47,6 +48,11 @@ func startTrio(t *testing.T) *trio {
 	for id := range cluster.BrokerID(3) {
 		b := c.start(id + 1)
 		seeds = append(seeds, b.Addr("PLAINTEXT"))
+	}
+	for id, b := range c.brokers {
+		if !b.topicMaker.Await(t.Context(), time.Minute, func(s *metadata.Snapshot) bool { return len(s.Brokers) == 3 }) {
+			t.Fatalf("broker %d knows %v of three brokers", id, b.metadata.Snapshot().Brokers)
+		}
 	}
 	c.client, err = kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MetadataMinAge(50*time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
