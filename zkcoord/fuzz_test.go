@@ -26,7 +26,8 @@ func checkMalformed(t *testing.T, err error) {
 }
 
 func FuzzBroker(f *testing.F) {
-	seeds(f, kafkaBroker, kafkaTwoListeners, kafkaBroker26, `{"version":1,"host":"h","port":1,"jmx_port":-1,"timestamp":"1"}`)
+	seeds(f, kafkaBroker, kafkaTwoListeners, kafkaBroker26, `{"version":1,"host":"h","port":1,"jmx_port":-1,"timestamp":"1"}`,
+		`{"version":1,"host":"","port":-1}`)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := decodeBroker(1, data)
 		if err != nil {

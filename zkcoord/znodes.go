@@ -169,7 +169,11 @@ func decodeBroker(id cluster.BrokerID, data []byte) (BrokerInfo, error) {
 		if j.Host == nil {
 			return BrokerInfo{}, malformed(path, "no host")
 		}
-		b.Endpoints = []cluster.Endpoint{{Listener: "PLAINTEXT", Protocol: "PLAINTEXT", Host: *j.Host, Port: j.Port}}
+		e, err := parseEndpoint("PLAINTEXT://" + net.JoinHostPort(*j.Host, strconv.Itoa(int(j.Port))))
+		if err != nil {
+			return BrokerInfo{}, malformed(path, err.Error())
+		}
+		b.Endpoints = []cluster.Endpoint{e}
 		return b, nil
 	}
 	for _, text := range j.Endpoints {
