@@ -22,20 +22,6 @@ func (m *Manager) Reconfigure(topic string, c Config) {
 	}
 }
 
-// SetDefaults puts in force the settings of topics that were never reconfigured, nor known to Open's
-// topicConfig.
-func (m *Manager) SetDefaults(c Config) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.mu.defaults = c
-	for tp, l := range m.mu.logs {
-		if _, own := m.mu.overrides[tp.Topic]; !own {
-			l.cfg.Store(&c)
-			m.compactLocked(l)
-		}
-	}
-}
-
 func (m *Manager) configLocked(topic string) Config {
 	if c, ok := m.mu.overrides[topic]; ok {
 		return c

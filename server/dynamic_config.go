@@ -121,7 +121,6 @@ func (b *Broker) brokerChanged(ctx context.Context) error {
 
 // applyBrokerSettings hands the settings in force to the parts that keep a copy. All others ask each time.
 func (b *Broker) applyBrokerSettings() {
-	b.logs.SetDefaults(logConfig(b.live.Current().Topic(nil)))
 	b.logs.SetCleaner(cleanerOptions(b.live.Current()))
 	seen := make(map[string]bool)
 	for _, log := range b.logs.Logs() {
