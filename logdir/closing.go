@@ -109,6 +109,13 @@ func (l *Log) close() error {
 	if err := l.active().seal(l.cfg.Load().Preallocate); err != nil {
 		return l.failing(err)
 	}
+	// The marker of a clean shutdown says that indexes are to be believed, so they are synced before it.
+	// TestPowerFailureAfterACleanShutdown breaks without it.
+	for _, s := range l.list() {
+		if err := errors.Join(s.offsets.sync(), s.times.sync()); err != nil {
+			return l.failing(err)
+		}
+	}
 	if l.mu.written.offset > 0 {
 		if err := l.writeSnapshotLocked(l.mu.written.offset); err != nil {
 			return l.failing(err)

@@ -209,5 +209,5 @@ func (l *Log) syncedLocked(w *syncWork) {
 
 // syncClosed makes a closed segment durable. Its indexes were written when it was closed.
 func (s *segment) syncClosed() error {
-	return errors.Join(syncFile(s.log), syncFile(s.offsets.file), syncFile(s.times.file), s.txns.sync())
+	return errors.Join(syncFile(s.log), s.offsets.sync(), s.times.sync(), s.txns.sync())
 }

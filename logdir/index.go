@@ -71,6 +71,8 @@ type index[E entry] struct {
 	// capacity is how many entries fit segment.index.bytes: a full index makes the log roll.
 	capacity int64
 	tail     atomic.Pointer[block[E]]
+	// unsynced says that entries of the file came or went since it was opened or synced.
+	unsynced atomic.Bool
 }
 
 // block is the newest entries of an index.
@@ -156,7 +158,17 @@ func (x *index[E]) flush() error {
 		return fmt.Errorf("write %s: %w", x.file.name(), err)
 	}
 	b.flushed = n
+	x.unsynced.Store(true)
 	return nil
+}
+
+// sync makes durable what has changed in the file since the last sync. A sync that fails takes the
+// directory offline, so nobody asks again.
+func (x *index[E]) sync() error {
+	if !x.unsynced.Swap(false) {
+		return nil
+	}
+	return syncFile(x.file)
 }
 
 // at reads the entry i from the file.
@@ -315,7 +327,8 @@ func (x *index[E]) truncate(n int64) error {
 	if err := x.load(n); err != nil {
 		return err
 	}
-	// The file keeps its length, but stale entries must not come back as entries after a crash.
+	// Stale entries must not come back as entries after a crash.
+	x.unsynced.Store(true)
 	return x.resize(n * x.size)
 }
 
@@ -352,6 +365,7 @@ func (x *index[E]) reset() error {
 	x.file.close()
 	x.file.cache.adopt(x.file, f)
 	x.tail.Store(nil)
+	x.unsynced.Store(true)
 	return nil
 }
 

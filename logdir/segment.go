@@ -138,7 +138,8 @@ func (s *segment) loadIndexes() error {
 		return fmt.Errorf("%s names position %d of %d: %w", s.offsets.file.name(), e.position, s.size.Load(), ErrCorruptIndex)
 	}
 	if e, ok := s.times.latest(); ok {
-		if e.timestamp < 0 || int32(e.relative) < 0 {
+		blank := e == timeEntry{} && s.times.count() > 1 // a hole that a crash has left
+		if e.timestamp < 0 || int32(e.relative) < 0 || blank {
 			return fmt.Errorf("%s names timestamp %d: %w", s.times.file.name(), e.timestamp, ErrCorruptIndex)
 		}
 		s.latest.Store(&timeMark{e.timestamp, s.base + int64(e.relative)})
