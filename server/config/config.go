@@ -23,11 +23,13 @@ const EmbeddedZooKeeper = "embedded"
 // negative number stays negative.
 type Config struct {
 	// BrokerID is -1 until one is made through /brokers/seqid.
-	BrokerID           int32  `key:"broker.id"`
-	GenerateBrokerID   bool   `key:"broker.id.generation.enable"`
-	ReservedMaxID      int32  `key:"reserved.broker.max.id"`
-	Rack               string `key:"broker.rack"`
-	InterBrokerVersion string `key:"inter.broker.protocol.version"`
+	BrokerID         int32  `key:"broker.id"`
+	GenerateBrokerID bool   `key:"broker.id.generation.enable"`
+	ReservedMaxID    int32  `key:"reserved.broker.max.id"`
+	Rack             string `key:"broker.rack"`
+
+	// Protocol is what brokers speak among themselves (inter.broker.protocol.version).
+	Protocol Protocol
 
 	// Listeners is where to listen; port 0 has the system choose.
 	Listeners []Listener
@@ -170,6 +172,7 @@ func build(layers ...map[string]string) (*Config, error) {
 	fill(c, s.values)
 	err = errors.Join(
 		s.refused(),
+		c.setProtocol(),
 		c.setIdentity(),
 		c.setListeners(),
 		c.setZooKeeper(),

@@ -27,9 +27,6 @@ func (s *settings) refused() error {
 		}
 		all = append(all, fmt.Errorf("%s=%s: Ottla does not obey this setting, and to start without it would be dangerous; %s", k.Name, shown, allowed))
 	}
-	if v := s.text("inter.broker.protocol.version"); releaseOf(v) != "3.9" && releaseOf(v) != "3.9-IV0" {
-		all = append(all, fmt.Errorf("inter.broker.protocol.version=%s: Ottla speaks 3.9 only; leave it out, or set it to 3.9", v))
-	}
 	return errors.Join(all...)
 }
 
