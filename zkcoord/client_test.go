@@ -500,8 +500,6 @@ func TestSmallThings(t *testing.T) {
 			t.Errorf("%+v, %v", block, err)
 		}
 	}
-	check(t, c.EnsureFeature(ctx))
-	check(t, c.EnsureFeature(ctx))
 	tp := cluster.TopicPartition{Topic: "t", Partition: 3}
 	if _, found, err := c.ConsumerOffset(ctx, "g", tp); found || err != nil {
 		t.Error(found, err)

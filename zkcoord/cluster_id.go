@@ -43,23 +43,3 @@ func newUUID() string {
 		}
 	}
 }
-
-// EnsureFeature writes /feature as a controller of 2.7 or above does: features may be finalized.
-func (c *Client) EnsureFeature(ctx context.Context) error {
-	n, err := c.read(ctx, featurePath)
-	if errors.Is(err, ErrNoNode) {
-		return c.ensure(ctx, featurePath, encodeFeature())
-	}
-	if err != nil {
-		return err
-	}
-	enabled, err := decodeFeature(n.data)
-	if err != nil {
-		return err
-	}
-	if enabled {
-		return nil
-	}
-	_, err = c.set(ctx, featurePath, encodeFeature(), n.stat.Version)
-	return err
-}

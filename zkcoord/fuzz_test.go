@@ -98,7 +98,7 @@ func FuzzSmallZnodes(f *testing.F) {
 		if _, err := decodeController(data); err != nil {
 			checkMalformed(t, err)
 		}
-		if _, err := decodeFeature(data); err != nil {
+		if _, _, err := decodeFeature(data); err != nil {
 			checkMalformed(t, err)
 		}
 		if b, err := decodeProducerIDs(data); err != nil {

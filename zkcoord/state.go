@@ -1,8 +1,10 @@
 package zkcoord
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"ottla/zkcoord/cluster"
 )
@@ -58,6 +60,27 @@ func (c *Client) WriteStates(ctx context.Context, reign Reign, states map[cluste
 		results[tp] = r
 	}
 	return results, nil
+}
+
+// WriteStateAsLeader writes a partition's state as its leader does in clusters whose protocol is older than 2.7-IV2: fenced
+// by the partition epoch alone, which it returns anew. ErrBadVersion: somebody else has written it, or it is gone.
+//
+// A state that stands there exactly as we want it is an earlier attempt of ours, whose answer was lost: a controller's
+// write would have raised the leader epoch [ReplicationUtils.checkLeaderAndIsrZkData].
+func (c *Client) WriteStateAsLeader(ctx context.Context, tp cluster.TopicPartition, want cluster.LeaderAndISR) (partitionEpoch int32, err error) {
+	path, data := statePath(tp), encodeState(want)
+	partitionEpoch, err = c.set(ctx, path, data, want.PartitionEpoch)
+	switch {
+	case errors.Is(err, ErrNoNode):
+		return 0, fmt.Errorf("%w: %w", ErrBadVersion, err)
+	case !errors.Is(err, ErrBadVersion):
+		return partitionEpoch, err
+	}
+	n, readErr := c.read(ctx, path)
+	if readErr == nil && bytes.Equal(n.data, data) {
+		return n.stat.Version, nil
+	}
+	return 0, err
 }
 
 // CreateStates writes the first states of partitions, and the nodes above them. ErrNodeExists: the

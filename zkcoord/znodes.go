@@ -113,6 +113,8 @@ type BrokerInfo struct {
 	JMXPort int32
 	// Timestamp is when it registered, in milliseconds since 1970.
 	Timestamp int64
+	// WithoutFeatures is for brokers that speak a protocol older than 2.7-IV0: their node is of version 4, which has none.
+	WithoutFeatures bool
 }
 
 type brokerJSON struct {
@@ -127,13 +129,16 @@ type brokerJSON struct {
 	Timestamp json.RawMessage  `json:"timestamp"`
 }
 
-// encodeBroker writes version 5. Host and port repeat the first PLAINTEXT endpoint, for readers older
+// encodeBroker writes version 5, or 4. Host and port repeat the first PLAINTEXT endpoint, for readers older
 // than 0.9; without one they are null and -1.
 func encodeBroker(b BrokerInfo) []byte {
-	features := json.RawMessage("{}")
 	j := brokerJSON{
-		Features: &features, Endpoints: []string{}, JMXPort: b.JMXPort, Port: -1, Version: 5,
+		Endpoints: []string{}, JMXPort: b.JMXPort, Port: -1, Version: 4,
 		Timestamp: encode(strconv.FormatInt(b.Timestamp, 10)),
+	}
+	if !b.WithoutFeatures {
+		none := json.RawMessage("{}")
+		j.Features, j.Version = &none, 5
 	}
 	for _, e := range b.Endpoints {
 		j.Protocols = append(j.Protocols, [2]string{e.Listener, e.Protocol})
@@ -155,7 +160,7 @@ func decodeBroker(id cluster.BrokerID, data []byte) (BrokerInfo, error) {
 	if err := decode(path, data, &j); err != nil {
 		return BrokerInfo{}, err
 	}
-	b := BrokerInfo{Broker: cluster.Broker{ID: id, Epoch: -1}, JMXPort: j.JMXPort}
+	b := BrokerInfo{Broker: cluster.Broker{ID: id, Epoch: -1}, JMXPort: j.JMXPort, WithoutFeatures: j.Version < 5}
 	if j.Rack != nil {
 		b.Rack = *j.Rack
 	}
@@ -400,26 +405,6 @@ func decodeNumber(path string, data []byte, bits int) (int64, error) {
 		return 0, malformed(path, err.Error())
 	}
 	return n, nil
-}
-
-type featureJSON struct {
-	Features *json.RawMessage `json:"features"`
-	Version  int32            `json:"version"`
-	Status   int32            `json:"status"`
-}
-
-// encodeFeature says that features may be finalized, and that none is.
-func encodeFeature() []byte {
-	none := json.RawMessage("{}")
-	return encode(featureJSON{Features: &none, Version: 2, Status: 1})
-}
-
-func decodeFeature(data []byte) (enabled bool, err error) {
-	var j featureJSON
-	if err := decode(featurePath, data, &j); err != nil {
-		return false, err
-	}
-	return j.Status == 1, nil
 }
 
 // ProducerIDs is a block of producer ids: First to Last, both usable, given to Broker.

@@ -54,6 +54,10 @@ func TestZnodesEqualKafkas(t *testing.T) {
 		}},
 		JMXPort: 9996, Timestamp: 1700000000000,
 	}
+	old := BrokerInfo{
+		Broker:  cluster.Broker{ID: 1, Endpoints: []cluster.Endpoint{plain("PLAINTEXT", 9196)}},
+		JMXPort: -1, Timestamp: 1700000000000, WithoutFeatures: true,
+	}
 	topic := TopicAssignment{ID: topicID(t, "eR3QloE-RyigdNYlVGNJpw"), Partitions: map[int32]ReplicaAssignment{
 		0: {Replicas: ids(1, 2, 3)}, 1: {Replicas: ids(2, 3, 1)},
 	}}
@@ -67,6 +71,7 @@ func TestZnodesEqualKafkas(t *testing.T) {
 		want string
 	}{
 		"broker":                   {encodeBroker(broker), kafkaBroker},
+		"broker, before 2.7":       {encodeBroker(old), kafkaBroker26},
 		"broker, two listeners":    {encodeBroker(two), kafkaTwoListeners},
 		"topic":                    {encodeTopic(topic), kafkaTopic},
 		"topic being moved":        {encodeTopic(reassigning), kafkaReassigning},
@@ -77,7 +82,8 @@ func TestZnodesEqualKafkas(t *testing.T) {
 		"cluster id":               {encodeClusterID("YJO7B2oyTE-bxtqzoV0Zog"), kafkaClusterID},
 		"controller":               {encodeController(1, 1700000000000), kafkaController},
 		"controller epoch":         {encodeNumber(1), "1"},
-		"feature":                  {encodeFeature(), kafkaFeature},
+		"feature":                  {encodeFeature(Feature{Version: 2, Enabled: true}), kafkaFeature},
+		"feature, before 2.7":      {encodeFeature(Feature{Version: 1}), `{"features":{},"version":1,"status":0}`},
 		"producer ids":             {encodeProducerIDs(ProducerIDs{3, 0, 999}), kafkaProducerIDs},
 		"ISR change":               {encodePartitions([]cluster.TopicPartition{{Topic: "i1"}}), kafkaISRChange},
 		"log dir event":            {encodeLogDirEvent(3), kafkaLogDirEvent},

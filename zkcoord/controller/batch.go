@@ -8,13 +8,6 @@ import (
 	"ottla/zkcoord/cluster"
 )
 
-// The versions that inter.broker.protocol.version=3.9 prescribes.
-const (
-	leaderAndISRVersion   = 7
-	stopReplicaVersion    = 4
-	updateMetadataVersion = 8
-)
-
 // What stands for a leader epoch in StopReplica where there is none.
 const (
 	epochDuringDelete = -2
@@ -91,7 +84,7 @@ func (b *batch) requests(s *state, from sender, id cluster.BrokerID) []kmsg.Requ
 		reqs = append(reqs, updateMetadataRequest(s, from, s.brokers[id].Epoch, b.metadata))
 	}
 	if ps := b.stop[id]; len(ps) > 0 {
-		reqs = append(reqs, stopReplicaRequest(s, from, s.brokers[id].Epoch, ps))
+		reqs = append(reqs, stopReplicaRequests(s, from, s.brokers[id].Epoch, ps)...)
 	}
 	return reqs
 }
@@ -101,6 +94,7 @@ type sender struct {
 	id       cluster.BrokerID
 	epoch    int32
 	listener string // under which brokers reach each other
+	protocol Protocol
 }
 
 func sorted(m map[*partition]bool) []*partition {
@@ -114,7 +108,7 @@ func sorted(m map[*partition]bool) []*partition {
 
 func leaderAndISRRequest(s *state, from sender, brokerEpoch int64, isNew map[*partition]bool) kmsg.Request {
 	req := kmsg.NewPtrLeaderAndISRRequest()
-	req.Version = leaderAndISRVersion
+	req.Version = from.protocol.LeaderAndISR
 	req.ControllerID, req.ControllerEpoch, req.BrokerEpoch = int32(from.id), from.epoch, brokerEpoch
 	leaders := make(map[cluster.BrokerID]bool)
 	for _, p := range sorted(isNew) {
@@ -148,7 +142,7 @@ func leaderAndISRRequest(s *state, from sender, brokerEpoch int64, isNew map[*pa
 
 func updateMetadataRequest(s *state, from sender, brokerEpoch int64, partitions map[*partition]bool) kmsg.Request {
 	req := kmsg.NewPtrUpdateMetadataRequest()
-	req.Version = updateMetadataVersion
+	req.Version = from.protocol.UpdateMetadata
 	req.ControllerID, req.ControllerEpoch, req.BrokerEpoch = int32(from.id), from.epoch, brokerEpoch
 	for _, p := range sorted(partitions) {
 		if n := len(req.TopicStates); n == 0 || req.TopicStates[n-1].Topic != p.Topic {
@@ -209,9 +203,32 @@ func (r stopReplica) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-func stopReplicaRequest(s *state, from sender, brokerEpoch int64, del map[*partition]bool) kmsg.Request {
+// stopReplicaRequests is one request. Before version 3 a request says once for all its partitions whether to delete them,
+// so that it may take two.
+func stopReplicaRequests(s *state, from sender, brokerEpoch int64, del map[*partition]bool) []kmsg.Request {
+	if from.protocol.StopReplica >= 3 {
+		return []kmsg.Request{stopReplicaRequest(s, from, brokerEpoch, del)}
+	}
+	var reqs []kmsg.Request
+	for _, deletes := range []bool{true, false} {
+		part := make(map[*partition]bool)
+		for p, d := range del {
+			if d == deletes {
+				part[p] = d
+			}
+		}
+		if len(part) > 0 {
+			req := stopReplicaRequest(s, from, brokerEpoch, part)
+			req.DeletePartitions = deletes
+			reqs = append(reqs, req)
+		}
+	}
+	return reqs
+}
+
+func stopReplicaRequest(s *state, from sender, brokerEpoch int64, del map[*partition]bool) stopReplica {
 	req := kmsg.NewPtrStopReplicaRequest()
-	req.Version = stopReplicaVersion
+	req.Version = from.protocol.StopReplica
 	req.ControllerID, req.ControllerEpoch, req.BrokerEpoch = int32(from.id), from.epoch, brokerEpoch
 	for _, p := range sorted(del) {
 		if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != p.Topic {
@@ -230,7 +247,9 @@ func stopReplicaRequest(s *state, from sender, brokerEpoch int64, del map[*parti
 			ps.LeaderEpoch = noEpoch
 		}
 		t := &req.Topics[len(req.Topics)-1]
+		// Of these two, the version decides which one goes over the wire; the other is for who reads the answer.
 		t.PartitionStates = append(t.PartitionStates, ps)
+		t.Partitions = append(t.Partitions, p.Partition)
 	}
 	return stopReplica{req}
 }

@@ -48,6 +48,7 @@ type fakeCluster struct {
 	badDisk map[cluster.BrokerID]map[cluster.TopicPartition]bool
 	// unreachable brokers give no answer.
 	unreachable map[cluster.BrokerID]bool
+	protocol    Protocol // of the brokers that start from now on
 	changed     chan struct{}
 }
 
@@ -87,9 +88,14 @@ func (f *fakeCluster) RoundTrip(ctx context.Context, to cluster.Endpoint, req km
 				if f.badDisk[id][tp(ts.Topic, ps.Partition)] {
 					rp.ErrorCode = kafkaStorageCode
 				}
+				if rp.Topic = ts.Topic; req.Version < 5 {
+					resp.Partitions = append(resp.Partitions, rp)
+				}
 				rt.Partitions = append(rt.Partitions, rp)
 			}
-			resp.Topics = append(resp.Topics, rt)
+			if req.Version >= 5 {
+				resp.Topics = append(resp.Topics, rt)
+			}
 		}
 		return resp, nil
 	case *kmsg.UpdateMetadataRequest:
@@ -247,7 +253,7 @@ func (f *fakeCluster) start(id cluster.BrokerID, configs ...Config) *fakeBroker 
 		config = configs[0]
 	}
 	b.Controller = Start(Options{
-		ID: id, ZK: b.zk, Register: b.register, Peer: f, Listener: "PLAINTEXT",
+		ID: id, ZK: b.zk, Register: b.register, Peer: f, Listener: "PLAINTEXT", Protocol: f.protocol,
 		Config: func() Config { return config }, Log: quietLog().(*logrus.Logger).WithField("on", id),
 	})
 	f.t.Cleanup(b.Close)

@@ -40,6 +40,8 @@ type Options struct {
 	Peer     Peer
 	// Listener is the name of the listener on which brokers reach each other.
 	Listener string
+	// Protocol is what to speak to brokers. Its zero value stands for NewestProtocol.
+	Protocol Protocol
 	// Config returns the settings of the moment. Nil: the defaults of DefaultConfig.
 	Config  func() Config
 	Log     logrus.FieldLogger
@@ -93,6 +95,9 @@ type Controller struct {
 func Start(o Options) *Controller {
 	if o.Config == nil {
 		o.Config = DefaultConfig
+	}
+	if o.Protocol == (Protocol{}) {
+		o.Protocol = NewestProtocol()
 	}
 	if o.Log == nil {
 		o.Log = logrus.StandardLogger()
@@ -405,7 +410,7 @@ func (c *Controller) resign(why string) {
 func (c *Controller) flush() {
 	b := c.pending
 	c.pending = newBatch()
-	from := sender{c.options.ID, c.reign.Epoch, c.options.Listener}
+	from := sender{c.options.ID, c.reign.Epoch, c.options.Listener, c.options.Protocol}
 	for _, id := range c.state.brokerIDs() {
 		broker := c.state.brokers[id]
 		for _, req := range b.requests(c.state, from, id) {

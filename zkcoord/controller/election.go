@@ -38,6 +38,8 @@ type candidates struct {
 	online, leaving []cluster.BrokerID
 	// uncleanAllowed is the topic's unclean.leader.election.enable.
 	uncleanAllowed bool
+	// noRecovery is set where the protocol does not know of leaders that recover from an unclean election.
+	noRecovery bool
 }
 
 // errNoLeader says that no replica may lead.
@@ -68,7 +70,9 @@ func elect(kind electionKind, c candidates) (cluster.LeaderAndISR, error) {
 	if kind == electUnclean || kind == electOffline && c.uncleanAllowed {
 		if i := slices.IndexFunc(pool, staying); i >= 0 {
 			next.Leader, next.ISR = pool[i], []cluster.BrokerID{pool[i]}
-			next.Recovery = cluster.LeaderRecovering
+			if next.Recovery = cluster.LeaderRecovering; c.noRecovery {
+				next.Recovery = cluster.LeaderRecovered
+			}
 			return next, nil
 		}
 	}

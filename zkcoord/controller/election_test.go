@@ -52,7 +52,7 @@ func TestElection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			current := cluster.LeaderAndISR{Leader: tc.leader, LeaderEpoch: 4, ISR: tc.isr, PartitionEpoch: 9}
-			got, err := elect(tc.kind, candidates{tc.replicas, current, tc.online, tc.leaving, tc.allowed})
+			got, err := elect(tc.kind, candidates{tc.replicas, current, tc.online, tc.leaving, tc.allowed, false})
 			if tc.wantLeader == 0 {
 				if !errors.Is(err, errNoLeader) || !reflect.DeepEqual(got, current) {
 					t.Errorf("%+v, %v", got, err)

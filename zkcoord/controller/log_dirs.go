@@ -16,23 +16,26 @@ func (c *Controller) leaderAndISRAnswered(id cluster.BrokerID, resp *kmsg.Leader
 	}
 	b := c.state.brokers[id]
 	var lost, found []replica
+	learn := func(t *topic, n int32, code int16) {
+		if t == nil || t.partitions[n] == nil {
+			return
+		}
+		switch p := t.partitions[n]; {
+		case code == kafkaStorageCode && !b.failed[p]:
+			b.failed[p] = true
+			lost = append(lost, replica{p, id})
+		case code == noError && b.failed[p]:
+			delete(b.failed, p)
+			found = append(found, replica{p, id})
+		}
+	}
 	for _, rt := range resp.Topics {
-		t := c.state.byID[rt.TopicID]
-		if t == nil {
-			continue
-		}
 		for _, rp := range rt.Partitions {
-			p := t.partitions[rp.Partition]
-			switch {
-			case p == nil:
-			case rp.ErrorCode == kafkaStorageCode && !b.failed[p]:
-				b.failed[p] = true
-				lost = append(lost, replica{p, id})
-			case rp.ErrorCode == noError && b.failed[p]:
-				delete(b.failed, p)
-				found = append(found, replica{p, id})
-			}
+			learn(c.state.byID[rt.TopicID], rp.Partition, rp.ErrorCode)
 		}
+	}
+	for _, rp := range resp.Partitions { // before version 5
+		learn(c.state.topics[rp.Topic], rp.Partition, rp.ErrorCode)
 	}
 	if len(lost) > 0 {
 		c.log.Errorf("Broker %d has lost %d replicas to failed disks", id, len(lost))

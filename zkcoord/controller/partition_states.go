@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"ottla/zkcoord/cluster"
 )
@@ -138,7 +139,7 @@ func (c *Controller) lead(ps []*partition, kind electionKind) (map[*partition]er
 	changed, failed, err := c.change(ps, func(p *partition) (cluster.LeaderAndISR, error) {
 		before[p] = p.state
 		cand := c.state.candidates(p)
-		cand.uncleanAllowed = unclean[p.Topic]
+		cand.uncleanAllowed, cand.noRecovery = unclean[p.Topic], !c.options.Protocol.LeaderRecovery
 		if kind == electReassigned {
 			cand.replicas = p.assignment.Target()
 		}
@@ -147,7 +148,7 @@ func (c *Controller) lead(ps []*partition, kind electionKind) (map[*partition]er
 	for _, p := range changed {
 		p.status = partitionOnline
 		c.metrics.elections.Inc()
-		if p.state.Recovery == cluster.LeaderRecovering && before[p].Leader != p.state.Leader {
+		if !slices.Contains(before[p].ISR, p.state.Leader) {
 			c.metrics.uncleanElections.Inc()
 			c.log.Warnf("%s: unclean election of leader %d, epoch %d: what only %v had is lost", p, p.state.Leader, p.state.LeaderEpoch, before[p].ISR)
 		} else {

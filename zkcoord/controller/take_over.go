@@ -15,7 +15,7 @@ const firstRebalance = 5 * time.Second
 
 // takeOver reads the cluster's state and goes on where the last controller stopped.
 func (c *Controller) takeOver() error {
-	if err := c.zk.EnsureFeature(c.eventCtx); errors.Is(err, zkcoord.ErrMalformed) {
+	if err := c.zk.EnsureFeature(c.eventCtx, c.options.Protocol.Feature); errors.Is(err, zkcoord.ErrMalformed) {
 		c.log.Error(err)
 	} else if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (c *Controller) load() error {
 }
 
 // learnTopics reads topics that are not known yet and returns their partitions. A topic without an id
-// gets one. A topic whose node is garbled stays unknown, until the node changes.
+// gets one, if the protocol knows of them; one that a topic has stays in any case. A topic whose node is garbled stays unknown, until the node changes.
 func (c *Controller) learnTopics(names []string) ([]*partition, error) {
 	c.watchTopics(names)
 	assignments, err := c.zk.Assignments(c.eventCtx, names)
@@ -94,7 +94,7 @@ func (c *Controller) learnTopics(names []string) ([]*partition, error) {
 	}
 	withoutID := make(map[string]zkcoord.TopicAssignment)
 	for name, a := range assignments {
-		if a.Err == nil && a.ID.IsZero() {
+		if c.options.Protocol.TopicIDs && a.Err == nil && a.ID.IsZero() {
 			a.ID = zkcoord.NewTopicID()
 			withoutID[name] = a.TopicAssignment
 		}
