@@ -1,5 +1,6 @@
 // Package apache runs Apache Kafka 3.9.1 and ZooKeeper 3.8.4, the judge of what Ottla does: brokers,
-// ZooKeeper servers and Kafka's own command-line tools, as processes of their own on free loopback ports.
+// ZooKeeper servers and Kafka's own command-line tools, as processes of their own on free loopback ports, and Java
+// programs of a test's own, compiled when they are needed.
 //
 //	zk := apache.StartZooKeeper(t)
 //	broker := apache.StartBroker(t, apache.BrokerOptions{ID: 1, ZooKeeper: zk.Addr})

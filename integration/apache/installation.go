@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,9 +57,10 @@ func Install(ctx context.Context) (*Installation, error) {
 	return i, i.fetch(ctx)
 }
 
-// complete reports whether the jars are there. They come as a whole, by a rename.
+// complete reports whether the jars are there. They come as a whole, by a rename; the one that the pom.xml came to name
+// last tells an older set from today's.
 func (i *Installation) complete() bool {
-	_, err := os.Stat(filepath.Join(i.home, "libs", "kafka_2.13-3.9.1.jar"))
+	_, err := os.Stat(filepath.Join(i.home, "libs", "kafka-streams-3.9.1.jar"))
 	return err == nil
 }
 
@@ -86,26 +88,40 @@ func (i *Installation) fetch(ctx context.Context) error {
 	if err := os.WriteFile(project, pom, 0o644); err != nil {
 		return err
 	}
-	partial, libs := filepath.Join(i.home, "partial"), filepath.Join(i.home, "libs")
-	if err := errors.Join(os.RemoveAll(partial), os.RemoveAll(libs)); err != nil {
+	partial, libs, old := filepath.Join(i.home, "partial"), filepath.Join(i.home, "libs"), filepath.Join(i.home, "old")
+	if err := errors.Join(os.RemoveAll(partial), os.RemoveAll(old)); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", "-f", project, "dependency:copy-dependencies", "-DoutputDirectory="+partial)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("fetch Apache Kafka with %s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
-	return os.Rename(partial, libs)
+	// An older set goes in the same moment: a running virtual machine opens its jars when it needs them, by name.
+	if err := os.Rename(libs, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(partial, libs); err != nil {
+		return err
+	}
+	return os.RemoveAll(old)
 }
 
-// command returns the command that runs a class, with its log at the given level on stderr. dir is for small
-// files of its own.
+// command returns the command that runs a class of Kafka's jars, with its log at the given level on stderr. dir is for
+// small files of its own.
 func (i *Installation) command(dir, logLevel string, jvm []string, class string, args ...string) (*exec.Cmd, error) {
+	return i.run(dir, logLevel, i.jars(), jvm, class, args...)
+}
+
+func (i *Installation) jars() string { return filepath.Join(i.home, "libs", "*") }
+
+// run is command with another class path.
+func (i *Installation) run(dir, logLevel, classPath string, jvm []string, class string, args ...string) (*exec.Cmd, error) {
 	config := filepath.Join(dir, "log4j.properties")
 	if err := os.WriteFile(config, log4j, 0o644); err != nil {
 		return nil, err
 	}
 	line := append([]string{}, jvm...)
 	line = append(line, "-Dlog4j.configuration=file:"+config, "-Dottla.log.level="+logLevel,
-		"-cp", filepath.Join(i.home, "libs", "*"), class)
+		"-cp", classPath, class)
 	return exec.Command(i.java, append(line, args...)...), nil
 }
