@@ -36,6 +36,9 @@
 // recognises that. An expired session ends every call with ErrSessionExpired, and nobody tries again there:
 // what the call was for may no longer be true.
 //
+// A server that does not let us in within a third of the session is left for the next one (conn.go). A session
+// that is over takes its library's goroutines with it at once, whatever they were doing (farewell.go).
+//
 // A process cannot know that its session has ended without asking, for instance when it was frozen. What
 // protects the cluster is that every write of a controller checks /controller_epoch in the same multi
 // (see Client.fenced); LeaseHolds lets it stop earlier, without an answer from anybody.

@@ -54,8 +54,11 @@ func translate(err error) error {
 		return ErrNotEmpty
 	case errors.Is(err, zk.ErrNoAuth), errors.Is(err, zk.ErrAuthFailed):
 		return ErrNoAuth
-	case errors.Is(err, zk.ErrSessionExpired), errors.Is(err, zk.ErrSessionMoved):
+	case errors.Is(err, zk.ErrSessionExpired):
 		return ErrSessionExpired
+	case errors.Is(err, zk.ErrSessionMoved):
+		// A request that came late, by the server that the session has left. The session lives on at another.
+		return errConnectionLost
 	case errors.Is(err, zk.ErrShortBuffer):
 		return ErrTooLarge
 	case errors.Is(err, zk.ErrInvalidPath), errors.Is(err, zk.ErrInvalidACL), errors.Is(err, zk.ErrBadArguments),

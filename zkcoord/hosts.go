@@ -63,9 +63,8 @@ func (h *hostList) Init([]string) error { return nil }
 // Len is the number of servers.
 func (h *hostList) Len() int { return len(h.hosts) }
 
-// Next waits as long as the failures so far demand, then names a server. It reports retryStart only when
-// the session is over: that is the one place where the library looks whether it should end. Calls do not
-// fail for want of a server; they wait as long as their contexts allow.
+// Next waits as long as the failures so far demand, then names a server. It never reports that it starts
+// over: the library would fail the calls that wait, where ours wait as long as their contexts allow.
 func (h *hostList) Next() (server string, retryStart bool) {
 	h.mu.Lock()
 	server = h.hosts[h.mu.next%len(h.hosts)]
@@ -82,12 +81,7 @@ func (h *hostList) Next() (server string, retryStart bool) {
 		case <-h.over:
 		}
 	}
-	select {
-	case <-h.over:
-		return server, true
-	default:
-		return server, false
-	}
+	return server, false
 }
 
 // Connected notes that a server let us in.

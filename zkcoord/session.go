@@ -3,8 +3,8 @@ package zkcoord
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -18,9 +18,8 @@ import (
 //
 // Invariant OneSessionPerConn: after "expired" the library would open another session with the same
 // object and let waiting calls run in it, so an ephemeral meant for the old life would appear in the new
-// one. The callback therefore marks the session over before the library dials again, the dialer refuses
-// from then on, and hostList tells the library to look whether it should end.
-// TestExpiredSessionNeverDialsAgain breaks without it.
+// one. The callback therefore marks the session over before the library dials again, and from then on
+// the dialer hands out nothing but a farewell. TestExpiredSessionNeverDialsAgain breaks without it.
 type session struct {
 	generation int64
 	client     *Client
@@ -33,15 +32,17 @@ type session struct {
 	over chan struct{} // closed before the library may dial again
 
 	// lastReply is the time of the last bytes from a server, nanoseconds on the monotonic clock since
-	// client.born; timeout is what the server granted, in nanoseconds.
+	// client.born; timeout is what the server granted, in nanoseconds; lastZxid is of the last answer.
 	lastReply atomic.Int64
 	timeout   atomic.Int64
+	lastZxid  atomic.Int64
 
 	mu struct {
 		sync.Mutex
 		ended     bool
 		expired   bool
 		connected chan struct{} // closed while the session stands and the connection, too
+		lost      chan struct{} // closed while it does not, from the first time on
 		isUp      bool
 		everUp    bool
 		raw       net.Conn
@@ -75,27 +76,35 @@ func openSession(c *Client, generation int64) (*session, error) {
 	return s, nil
 }
 
-var errSessionOver = errors.New("session is over")
-
-// dial connects to one server, unless the session is over.
+// dial connects to one server, in time for the handshake as well. Once the session is over it returns a
+// farewell and has the library closed, which is then quick.
 func (s *session) dial(network, address string, _ time.Duration) (net.Conn, error) {
 	if s.ctx.Err() != nil {
-		return nil, errSessionOver
+		return s.dialFarewell(), nil
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.client.options.ConnectionTimeout)
+	deadline := time.Now().Add(s.attemptTime())
+	ctx, cancel := context.WithDeadline(s.ctx, deadline)
 	defer cancel()
-	conn, err := s.client.options.Dial(ctx, network, address)
+	raw, err := s.client.options.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.ended {
-		conn.Close()
+		raw.Close()
 		return nil, errSessionOver
 	}
-	s.mu.raw = conn
-	return &heardConn{Conn: conn, session: s}, nil
+	s.mu.raw = raw
+	return newConn(raw, s, deadline)
+}
+
+func (s *session) dialFarewell() net.Conn {
+	s.closers.Go(func() {
+		<-s.built
+		s.conn.Close()
+	})
+	return newFarewell(time.Duration(s.timeout.Load()))
 }
 
 // onEvent runs on the library's goroutine, before it does anything else about the event. It must not
@@ -127,14 +136,15 @@ func (s *session) up() {
 		return
 	}
 	s.mu.isUp, s.mu.everUp = true, true
+	s.mu.lost = make(chan struct{})
 	close(s.mu.connected)
 	s.mu.Unlock()
 
 	s.client.metrics.connects.Inc()
 	if again {
 		s.client.options.Log.Infof("ZooKeeper session 0x%x: connected again", s.conn.SessionID())
-		// The library sets the watches anew, but a failure to do so is only logged, and the zxid it
-		// names may be too new. Reading once more what is watched costs little.
+		// The library sets the watches anew, but a failure to do so is only logged. Reading once more what
+		// is watched costs little.
 		s.client.watches.fireAll(s)
 	}
 }
@@ -144,6 +154,7 @@ func (s *session) down() {
 	was := s.mu.isUp
 	if was {
 		s.mu.isUp = false
+		close(s.mu.lost)
 		s.mu.connected = make(chan struct{})
 	}
 	ended := s.mu.ended
@@ -162,58 +173,62 @@ func (s *session) expire(why string) {
 		return
 	}
 	s.mu.ended, s.mu.expired = true, true
+	raw := s.mu.raw
 	s.mu.Unlock()
 	close(s.over)
 	s.stop()
+	raw.Close() // the library leaves it to the server
 	s.client.metrics.expires.Inc()
 	s.client.options.Log.Warnf("ZooKeeper session %d of this process is over: %s", s.generation, why)
-	s.closers.Go(func() {
-		<-s.built
-		s.conn.Close()
-	})
 	s.client.wakeKeeper()
 }
 
-// close ends the session on the server, if it can be reached within a second, and waits for the
+// close ends the session on the server, if it can be reached within goodbyeTime, and waits for the
 // library's goroutine.
-func (s *session) close() {
+func (s *session) close() { s.end(true) }
+
+// abandon leaves the session to the server, as kill -9 would: its ephemerals stay until it expires there.
+func (s *session) abandon() { s.end(false) }
+
+func (s *session) end(politely bool) {
 	s.mu.Lock()
-	first := !s.mu.ended
+	first, up := !s.mu.ended, s.mu.isUp
 	s.mu.ended = true
-	raw := s.mu.raw
+	raw, lost := s.mu.raw, s.mu.lost
 	s.mu.Unlock()
 	if first {
+		if politely && up {
+			s.sayGoodbye(raw, lost)
+		}
 		close(s.over)
-		s.conn.Close()
 		s.stop()
 	}
 	if raw != nil {
-		// Reading from a frozen server would otherwise hold the library for ten timeouts.
 		raw.Close()
 	}
-	s.closers.Wait()
 	for range s.events {
 		// Closed when the library's goroutine has ended.
 	}
+	s.closers.Wait()
 }
 
-// abandon leaves the session to the server, as kill -9 would: its ephemerals stay until it expires there.
-func (s *session) abandon() {
-	s.mu.Lock()
-	first := !s.mu.ended
-	s.mu.ended = true
-	raw := s.mu.raw
-	s.mu.Unlock()
-	if first {
-		close(s.over)
-		s.stop()
-	}
-	if raw != nil {
-		raw.Close()
-	}
-	s.closers.Go(s.conn.Close)
-	s.closers.Wait()
-	for range s.events {
+// goodbyeTime bounds the wait for a server that does not answer.
+const goodbyeTime = time.Second
+
+// sayGoodbye asks the server to end the session, upon which it closes the connection. The library would not tell a lost
+// connection from a slow answer.
+func (s *session) sayGoodbye(raw net.Conn, lost <-chan struct{}) {
+	request := binary.BigEndian.AppendUint32(nil, 8)
+	request = binary.BigEndian.AppendUint32(request, math.MaxInt32) // xid; the library counts from 1
+	op := int32(opClose)
+	request = binary.BigEndian.AppendUint32(request, uint32(op))
+	// Not waited for here: with a server that is frozen it ends when the connection is closed.
+	s.closers.Go(func() { _, _ = raw.Write(request) })
+	timer := time.NewTimer(goodbyeTime)
+	defer timer.Stop()
+	select {
+	case <-lost:
+	case <-timer.C:
 	}
 }
 
@@ -247,33 +262,6 @@ func (s *session) leaseHolds() bool {
 	ended, ever := s.mu.ended, s.mu.everUp
 	s.mu.Unlock()
 	return ever && !ended && s.client.sinceBorn()-time.Duration(s.lastReply.Load()) < time.Duration(s.timeout.Load())
-}
-
-// heardConn notes when the server was last heard, and reads the granted timeout out of the handshake,
-// which the library keeps to itself.
-type heardConn struct {
-	net.Conn
-	session *session
-	head    []byte // the first bytes of the connection: length, protocol version, timeout
-}
-
-const handshakeHead = 12
-
-// Read reads and takes note.
-func (h *heardConn) Read(b []byte) (int, error) {
-	n, err := h.Conn.Read(b)
-	if n > 0 {
-		h.session.lastReply.Store(int64(h.session.client.sinceBorn()))
-		if len(h.head) < handshakeHead {
-			h.head = append(h.head, b[:min(n, handshakeHead-len(h.head))]...)
-			if len(h.head) == handshakeHead {
-				if ms := int32(binary.BigEndian.Uint32(h.head[8:])); ms > 0 {
-					h.session.timeout.Store(int64(time.Duration(ms) * time.Millisecond))
-				}
-			}
-		}
-	}
-	return n, err
 }
 
 // libraryLogger passes on what the library says, as detail.
