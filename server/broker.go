@@ -58,7 +58,7 @@ type Broker struct {
 	metadata     *metadata.Cache
 	peers        *peer.Client   // to the controller
 	work         sync.WaitGroup // requests to it that are in flight
-	changes      *isrChanges
+	changes      isrChanger
 	replicas     *replica.Manager
 	fetchers     *fetchers
 	offsets      *offsetsTopic
@@ -67,6 +67,7 @@ type Broker struct {
 	verifier     *txnVerifier
 	controller   *controller.Controller
 	answers      *answers
+	features     features
 	api          *api.API
 	network      *network.Server
 	settings     *zkcoord.ConfigChanges
@@ -165,6 +166,7 @@ func (b *Broker) Start(ctx context.Context) error {
 		{"settings' changes", b.watchSettings},
 		// Who calls Start wants to use the broker: that needs a controller that has told us of the cluster.
 		{"cluster metadata", b.awaitMetadata},
+		{"features", b.watchFeatures},
 		{"web page", b.startWeb},
 	} {
 		if err := step.start(ctx); err != nil {
@@ -292,7 +294,7 @@ func (b *Broker) startReplicas(context.Context) error {
 	b.metadata = metadata.New()
 	b.peers = peer.New(peer.Options{ClientID: b.id.String(), Dial: b.dial, Timeout: c.ControllerSocketTimeout, Log: b.loggers.Named("peer")})
 	b.running("connections to brokers", func() error { b.peers.Close(); b.work.Wait(); return nil }, nil)
-	b.changes = startISRChanges(b.id, b.epoch.Load, b.peers, b.controllerEndpoint, b.loggers.Named("isr"))
+	b.changes = b.startISRChanger()
 	b.running("ISR changes", func() error { b.changes.Close(); return nil }, nil)
 	b.fetchers = b.newFetchers()
 	b.replicas = replica.New(replica.Options{
@@ -312,6 +314,22 @@ func (b *Broker) startReplicas(context.Context) error {
 	b.running("replicas", b.replicas.Close, func() error { b.logs.Abandon(); _ = b.replicas.Close(); return nil })
 	b.running("fetchers", func() error { b.fetchers.Close(); return nil }, nil)
 	return nil
+}
+
+// isrChanger brings leaders' wishes for another ISR to where they are granted.
+type isrChanger interface {
+	replica.ISRChanger
+	Close()
+}
+
+// startISRChanger chooses who grants them: the controller, or, in clusters of before 2.7, the partition's state itself.
+func (b *Broker) startISRChanger() isrChanger {
+	c, log := b.live.Static(), b.loggers.Named("isr")
+	if c.Protocol < config.Protocol27IV2 {
+		return startISRWrites(b.zk, c.ZooKeeperSessionTimeout, log)
+	}
+	version := func(allHaveIDs bool) int16 { return alterPartitionVersion(c.Protocol, allHaveIDs) }
+	return startISRChanges(b.id, b.epoch.Load, b.peers, b.controllerEndpoint, version, log)
 }
 
 // controllerEndpoint is where the controller takes requests of brokers.

@@ -22,6 +22,7 @@ type isrChanges struct {
 	epoch   func() int64
 	peers   *peer.Client
 	channel controllerChannel
+	version func(allHaveIDs bool) int16 // of AlterPartition
 	log     logrus.FieldLogger
 
 	// trouble is why the last request failed, "" if it did not: partitions ask again twenty times a second, and
@@ -46,9 +47,9 @@ type isrWish struct {
 // controllerChannel finds where the controller is reached; ok is false while nobody is known to be it.
 type controllerChannel func() (to cluster.Endpoint, ok bool)
 
-func startISRChanges(id cluster.BrokerID, epoch func() int64, peers *peer.Client, channel controllerChannel, log logrus.FieldLogger) *isrChanges {
+func startISRChanges(id cluster.BrokerID, epoch func() int64, peers *peer.Client, channel controllerChannel, version func(bool) int16, log logrus.FieldLogger) *isrChanges {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, log: log, wake: make(chan struct{}, 1), stop: stop}
+	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, version: version, log: log, wake: make(chan struct{}, 1), stop: stop}
 	c.wg.Go(func() { c.run(ctx) })
 	return c
 }
@@ -90,14 +91,16 @@ func (c *isrChanges) run(ctx context.Context) {
 // ask sends one request and hands its answers out. What finds no controller is answered
 // UNKNOWN_SERVER_ERROR: the partition asks again after a rest.
 func (c *isrChanges) ask(ctx context.Context, wishes []isrWish) {
-	answers, err := c.roundTrip(ctx, wishes)
+	version := c.version(!slices.ContainsFunc(wishes, func(w isrWish) bool { return w.id.IsZero() }))
+	byID := version >= firstByID
+	answers, err := c.roundTrip(ctx, version, wishes)
 	if ctx.Err() == nil {
 		c.report(len(wishes), err)
 	}
 	for _, w := range wishes {
 		code := kerr.UnknownServerError.Code
 		var granted cluster.LeaderAndISR
-		if a, ok := answers[alterKey{w.id, w.tp.Partition}]; ok {
+		if a, ok := answers[alterKeyOf(w, byID)]; ok {
 			code = a.ErrorCode
 			granted = cluster.LeaderAndISR{
 				Leader: cluster.BrokerID(a.LeaderID), LeaderEpoch: a.LeaderEpoch, ISR: brokerIDs(a.ISR),
@@ -120,21 +123,33 @@ func (c *isrChanges) report(partitions int, err error) {
 	}
 }
 
+// firstByID is the version of AlterPartition from which on topics have ids and not names.
+const firstByID = 2
+
+// alterKey names a partition as a request does: either by its topic's id or by its name.
 type alterKey struct {
 	id        cluster.TopicID
+	topic     string
 	partition int32
+}
+
+func alterKeyOf(w isrWish, byID bool) alterKey {
+	if byID {
+		return alterKey{id: w.id, partition: w.tp.Partition}
+	}
+	return alterKey{topic: w.tp.Topic, partition: w.tp.Partition}
 }
 
 var errNoController = errors.New("no controller is known")
 
-func (c *isrChanges) roundTrip(ctx context.Context, wishes []isrWish) (map[alterKey]kmsg.AlterPartitionResponseTopicPartition, error) {
+func (c *isrChanges) roundTrip(ctx context.Context, version int16, wishes []isrWish) (map[alterKey]kmsg.AlterPartitionResponseTopicPartition, error) {
 	to, ok := c.channel()
 	if !ok {
 		return nil, errNoController
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	answer, err := c.peers.RoundTrip(ctx, to, c.request(wishes))
+	answer, err := c.peers.RoundTrip(ctx, to, c.request(version, wishes))
 	if err != nil {
 		return nil, err
 	}
@@ -148,33 +163,35 @@ func (c *isrChanges) roundTrip(ctx context.Context, wishes []isrWish) (map[alter
 	answers := make(map[alterKey]kmsg.AlterPartitionResponseTopicPartition)
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			answers[alterKey{t.TopidID, p.Partition}] = p
+			answers[alterKey{t.TopidID, t.Topic, p.Partition}] = p
 		}
 	}
 	return answers, nil
 }
 
-// request is AlterPartition v3. In ZooKeeper mode a leader does not know the epochs of its followers and
+// request is AlterPartition. In ZooKeeper mode a leader does not know the epochs of its followers and
 // sends -1 for each.
-func (c *isrChanges) request(wishes []isrWish) *kmsg.AlterPartitionRequest {
+func (c *isrChanges) request(version int16, wishes []isrWish) *kmsg.AlterPartitionRequest {
 	req := kmsg.NewPtrAlterPartitionRequest()
-	req.SetVersion(3)
+	req.SetVersion(version)
 	req.BrokerID, req.BrokerEpoch = int32(c.id), c.epoch()
 	for _, w := range wishes {
-		i := slices.IndexFunc(req.Topics, func(t kmsg.AlterPartitionRequestTopic) bool { return t.TopicID == w.id })
+		k := alterKeyOf(w, version >= firstByID)
+		i := slices.IndexFunc(req.Topics, func(t kmsg.AlterPartitionRequestTopic) bool { return t.TopicID == k.id && t.Topic == k.topic })
 		if i < 0 {
 			t := kmsg.NewAlterPartitionRequestTopic()
-			t.TopicID = w.id
+			t.TopicID, t.Topic = k.id, k.topic
 			req.Topics = append(req.Topics, t)
 			i = len(req.Topics) - 1
 		}
 		p := kmsg.NewAlterPartitionRequestTopicPartition()
 		p.Partition, p.LeaderEpoch, p.PartitionEpoch = w.tp.Partition, w.want.LeaderEpoch, w.want.PartitionEpoch
 		p.LeaderRecoveryState = int8(w.want.Recovery)
-		for _, id := range w.want.ISR {
+		for _, id := range w.want.ISR { // the version decides which of the two is sent
 			member := kmsg.NewAlterPartitionRequestTopicPartitionNewEpochISR()
 			member.BrokerID, member.BrokerEpoch = int32(id), -1
 			p.NewEpochISR = append(p.NewEpochISR, member)
+			p.NewISR = append(p.NewISR, int32(id))
 		}
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}

@@ -16,7 +16,7 @@ import (
 func TestAnAbsentControllerIsReportedOnce(t *testing.T) {
 	log, lines := logtest.NewNullLogger()
 	nobody := func() (to cluster.Endpoint, ok bool) { return to, false }
-	c := startISRChanges(1, func() int64 { return 1 }, nil, nobody, log)
+	c := startISRChanges(1, func() int64 { return 1 }, nil, nobody, func(bool) int16 { return 3 }, log)
 	defer c.Close()
 	for range 3 {
 		answered := make(chan int16)

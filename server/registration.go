@@ -37,7 +37,7 @@ func (b *Broker) register(ctx context.Context) error {
 	epoch, err := b.zk.RegisterBroker(ctx, zkcoord.Registration{
 		BrokerInfo: zkcoord.BrokerInfo{
 			Broker:  cluster.Broker{ID: b.id, Endpoints: endpoints, Rack: b.live.Static().Rack},
-			JMXPort: -1, Timestamp: time.Now().UnixMilli(),
+			JMXPort: -1, Timestamp: time.Now().UnixMilli(), WithoutFeatures: b.live.Static().Protocol < config.Protocol27IV0,
 		},
 		PreviousSession: previous,
 	})

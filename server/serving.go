@@ -64,6 +64,7 @@ func (b *Broker) startController(context.Context) error {
 	commands := peer.New(peer.Options{ClientID: b.id.String(), Dial: b.dial, Timeout: b.live.Static().ControllerSocketTimeout, Log: b.loggers.Named("controller")})
 	b.controller = controller.Start(controller.Options{
 		ID: b.id, ZK: b.zk, Register: b.register, Peer: commands, Listener: b.live.Static().InterBrokerListener,
+		Protocol: controllerProtocol(b.live.Static().Protocol),
 		Config: func() controller.Config {
 			c := b.live.Current()
 			return controller.Config{
@@ -83,8 +84,9 @@ func (b *Broker) serve(context.Context) error {
 	b.api = api.New(api.Options{
 		ID: b.id, ClusterID: b.clusterID, Config: b.live, Metadata: b.metadata, Replicas: b.replicas,
 		Groups: b.groups, Transactions: b.transactions, VerifyTransaction: b.verifier.verify, Controller: b.controller, Offsets: b.zk,
-		Log:        b.loggers.Named("api"),
-		AdminParts: api.AdminParts{ZooKeeper: b.zk, Topics: b.topicMaker, Loggers: b.loggers, LogDirs: b.logs},
+		FeatureEpoch: b.featureEpoch,
+		Log:          b.loggers.Named("api"),
+		AdminParts:   api.AdminParts{ZooKeeper: b.zk, Topics: b.topicMaker, Loggers: b.loggers, LogDirs: b.logs},
 	})
 	b.answers.API = b.api
 	b.network.Start()

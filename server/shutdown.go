@@ -44,7 +44,7 @@ func (b *Broker) askToShutDown() (remaining int, err error) {
 		return 0, errNoController
 	}
 	req := kmsg.NewPtrControlledShutdownRequest()
-	req.SetVersion(3)
+	req.SetVersion(controlledShutdownVersion(b.live.Static().Protocol))
 	req.BrokerID, req.BrokerEpoch = int32(b.id), b.epoch.Load()
 	ctx, cancel := context.WithTimeout(context.Background(), b.live.Static().ControllerSocketTimeout)
 	defer cancel()

@@ -30,7 +30,7 @@ func (b *Broker) startTransactions(context.Context) error {
 	markers := peer.New(peer.Options{ClientID: fmt.Sprintf("broker-%d-txn-marker-sender", b.id), Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
 	b.transactions = txn.New(txn.Options{
 		Storage: transactionStore{state}, Leaders: &markerLeaders{b: b, peers: markers}, Config: conf, Partitions: state.partitions,
-		ProducerIDs: txn.NewProducerIDs(b.allocateProducerIDs), Log: log, Metrics: b.metrics,
+		ProducerIDs: txn.NewProducerIDs(b.nextProducerIDs), Log: log, Metrics: b.metrics,
 	})
 	verifiers := peer.New(peer.Options{ClientID: "AddPartitionsManager", Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
 	b.verifier = &txnVerifier{b: b, peers: verifiers, queues: make(map[cluster.Endpoint]*verifyQueue)}
@@ -88,6 +88,7 @@ func (l *markerLeaders) WriteMarkers(to cluster.BrokerID, req *kmsg.WriteTxnMark
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), l.b.live.Static().RequestTimeout)
 		defer cancel()
+		req.SetVersion(writeTxnMarkersVersion(l.b.live.Static().Protocol))
 		answer, err := l.peers.RoundTrip(ctx, at, req)
 		resp, ok := answer.(*kmsg.WriteTxnMarkersResponse)
 		if err == nil && !ok {

@@ -21,9 +21,12 @@ func (a *API) apiVersions(c *call, req *kmsg.ApiVersionsRequest) {
 		}
 		c.frame.Session.ClientSoftwareName = req.ClientSoftwareName
 		c.frame.Session.ClientSoftwareVersion = req.ClientSoftwareVersion
-		// Nobody can finalize a feature of a cluster in ZooKeeper mode: /feature is there, with its first
-		// version, and names none.
-		resp.FinalizedFeaturesEpoch = 0
+		// Nobody can finalize a feature of a cluster in ZooKeeper mode: /feature is there, and names none.
+		if a.FeatureEpoch != nil {
+			resp.FinalizedFeaturesEpoch = a.FeatureEpoch()
+		} else {
+			resp.FinalizedFeaturesEpoch = 0
+		}
 	}
 	for _, r := range advertised(a.rows) {
 		resp.ApiKeys = append(resp.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: r.key, MinVersion: r.min, MaxVersion: r.max})

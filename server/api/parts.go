@@ -30,6 +30,8 @@ type Options struct {
 	VerifyTransaction VerifyTransaction
 	Controller        Controller
 	Offsets           OffsetStore
+	// FeatureEpoch is the epoch of the finalized features, -1 where there can be none. Nil: 0, that of a new cluster.
+	FeatureEpoch func() int64
 
 	AdminParts
 

@@ -49,7 +49,10 @@ func NewTopicCreator(zk ZooKeeper, cache *metadata.Cache, live *config.Live, log
 
 // write makes a planned topic in ZooKeeper and gives it its id.
 func (t *TopicCreator) write(ctx context.Context, p *plannedTopic) error {
-	id := zkcoord.NewTopicID()
+	var id cluster.TopicID
+	if t.live.Static().Protocol >= config.Protocol28IV0 { // KIP-516: before, topics have none
+		id = zkcoord.NewTopicID()
+	}
 	err := t.zk.CreateTopic(ctx, p.name, p.replicas, p.configs, id)
 	switch {
 	case errors.Is(err, zkcoord.ErrNodeExists):
