@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -216,4 +217,46 @@ func newestIn(t testing.TB, l *Log) map[string]batch.Record {
 		}
 	}
 	return out
+}
+
+// TestRecoveryKeepsWhatOnlyASnapshotKnows: a cleaning drops a producer's batch because it has written since, what it has
+// written since is truncated, and then the process is killed. No batch tells any more of that producer, only the
+// snapshot at the segment that follows; without it the producer's next batch would be out of order.
+func TestRecoveryKeepsWhatOnlyASnapshotKnows(t *testing.T) {
+	fsys := disk.NewCrashing()
+	m := open(t, compactedOptions(fsys))
+	l := create(t, m)
+	keyedBy := func(producer int64, sequence int32) []byte {
+		o := batch.PlainOptions(batch.None)
+		if producer >= 0 {
+			o.ProducerID, o.ProducerEpoch, o.BaseSequence = producer, 0, sequence
+		}
+		b := batch.NewBuilder(o)
+		b.Append(1000, []byte("key"), make([]byte, 100))
+		return b.Bytes()
+	}
+	produce(t, l, keyedBy(5, 0))
+	for l.active().base == 0 {
+		produce(t, l, keyedBy(-1, 0))
+	}
+	l.SetHighWatermark(l.LogEndOffset())
+	produce(t, l, keyedBy(5, 1))
+	if !cleanNow(t, l, CleanerOptions{}, 1_700_000_000_000) || l.uncleanable.Load() != nil {
+		t.Fatalf("not cleaned: %+v", l.uncleanable.Load())
+	}
+	if err := l.TruncateTo(l.HighWatermark()); err != nil {
+		t.Fatal(err)
+	}
+	before := l.ActiveProducers()
+	if len(before) != 1 || before[0].LastSequence != 0 {
+		t.Fatalf("producers %+v", before)
+	}
+	m.Abandon()
+
+	m = open(t, compactedOptions(fsys.Killed()))
+	l, _ = m.Log(orders)
+	if after := l.ActiveProducers(); !slices.Equal(after, before) {
+		t.Errorf("after the crash: producers %+v, before %+v", after, before)
+	}
+	produce(t, l, keyedBy(5, 1))
 }

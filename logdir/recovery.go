@@ -87,7 +87,8 @@ func (s *segment) findEnd() (int64, error) {
 func (ld *loader) walk(from int) (end int64, err error) {
 	l := ld.l
 	list := l.list()
-	if err := l.loadProducersLocked(list[from].base); err != nil {
+	// Later snapshots stay until the walk has come to them, see snapshotAt.
+	if err := l.restoreBelowLocked(list[from].base); err != nil {
 		return 0, err
 	}
 	w := &walker{ld: ld, next: list[from].base, epoch: -1}
@@ -124,8 +125,8 @@ func (ld *loader) walk(from int) (end int64, err error) {
 }
 
 // snapshotAt has the producers, and the snapshot, be what they were at the base of a segment that the walk has
-// come to. Below the recovery point a snapshot that is there is better than what the batches tell: compaction
-// may have taken some.
+// come to. Below the recovery point a snapshot that is there is better than what the batches tell: compaction may have
+// taken a producer's newest one, for the sake of one that was truncated later (TestRecoveryKeepsWhatOnlyASnapshotKnows).
 func (ld *loader) snapshotAt(base int64) error {
 	l := ld.l
 	if base <= ld.trusted() {
@@ -221,7 +222,7 @@ func (w *walker) check(c *scanner, h *batch.Header, position int64) error {
 	if h.LastOffset() < w.ld.trusted() {
 		return nil
 	}
-	if h.LeaderEpoch < w.epoch {
+	if h.Magic == 2 && h.LeaderEpoch < w.epoch {
 		return &scanError{name: c.name, position: position,
 			err: fmt.Errorf("leader epoch %d comes after %d: %w", h.LeaderEpoch, w.epoch, ErrCorruptBatch)}
 	}
@@ -253,6 +254,9 @@ func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) e
 			return err
 		}
 	}
-	w.next, w.epoch = h.NextOffset(), h.LeaderEpoch
+	w.next = h.NextOffset()
+	if h.Magic == 2 { // the formats before tell no epoch
+		w.epoch = h.LeaderEpoch
+	}
 	return nil
 }

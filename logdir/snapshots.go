@@ -47,6 +47,25 @@ func parseOffsetName(name, suffix string) (int64, bool) {
 // above it, and what the batches behind that add. Snapshots above it describe a past that was cut off,
 // and corrupt ones nothing: they go. Needs the segments up to offset to be sound.
 func (l *Log) loadProducersLocked(offset int64) error {
+	if err := l.removeSnapshotsAbove(offset); err != nil {
+		return err
+	}
+	return l.restoreBelowLocked(offset)
+}
+
+// removeSnapshotsAbove removes the snapshots of a past that was cut off.
+func (l *Log) removeSnapshotsAbove(offset int64) error {
+	offsets, err := l.snapshotOffsets()
+	for _, at := range offsets {
+		if at > offset {
+			err = errors.Join(err, l.removeSnapshot(at))
+		}
+	}
+	return err
+}
+
+// restoreBelowLocked is loadProducersLocked without removing what describes a later state.
+func (l *Log) restoreBelowLocked(offset int64) error {
 	offsets, err := l.snapshotOffsets()
 	if err != nil {
 		return err
@@ -56,9 +75,6 @@ func (l *Log) loadProducersLocked(offset int64) error {
 	for i := len(offsets) - 1; i >= 0; i-- {
 		at := offsets[i]
 		if at > offset {
-			if err := l.removeSnapshot(at); err != nil {
-				return err
-			}
 			continue
 		}
 		restored, err := l.restoreLocked(at)
