@@ -82,6 +82,16 @@ func runUntil(ctx context.Context, cmd *exec.Cmd) error {
 // Pid returns the id of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
+// Ended tells whether the process has ended, by itself or not, and with which error.
+func (p *Process) Ended() (bool, error) {
+	select {
+	case <-p.ended:
+		return true, p.err
+	default:
+		return false, nil
+	}
+}
+
 // Output returns what the process has printed so far.
 func (p *Process) Output() string {
 	b, err := os.ReadFile(p.output)

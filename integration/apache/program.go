@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// Program is a Java program of a test's own, compiled against Kafka's jars.
+// Program is a Java program, of a test's own or in Kafka's jars.
 type Program struct {
 	installation *Installation
 	class        string
-	classes      string // the directory
+	classes      string // the directory; empty for a class of Kafka's jars
 }
 
 // CompileProgram compiles a source file whose class has its name. The classes go to a directory dir. It returns ErrMissing where
@@ -34,7 +34,10 @@ func (i *Installation) CompileProgram(ctx context.Context, source, dir string) (
 
 // Start runs the program until it ends, or is stopped or killed. It prints to dir/name.out.
 func (p *Program) Start(name, dir string, args ...string) (*Process, error) {
-	classPath := p.classes + string(os.PathListSeparator) + p.installation.jars()
+	classPath := p.installation.jars()
+	if p.classes != "" {
+		classPath += string(os.PathListSeparator) + p.classes
+	}
 	cmd, err := p.installation.run(dir, "WARN", classPath, toolJVM, p.class, args...)
 	if err != nil {
 		return nil, err
@@ -67,4 +70,10 @@ func StartProgram(t testing.TB, p *Program, name string, args ...string) *Proces
 		showIfFailed(t, process)
 	})
 	return process
+}
+
+// StartTool starts one of Kafka's tools that runs until it has done its work, or the test ends.
+func StartTool(t testing.TB, name, class string, args ...string) *Process {
+	t.Helper()
+	return StartProgram(t, &Program{installation: Require(t), class: class}, name, args...)
 }

@@ -1,6 +1,7 @@
 package mixed
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,6 +64,43 @@ func (c *cluster) awaitLeader(topic string, partition, leader int32) {
 		}
 		return nil
 	})
+}
+
+// leader is who leads a partition, as ZooKeeper has it.
+func (c *cluster) leader(topic string, partition int32) int32 {
+	c.t.Helper()
+	state, err := c.znodes.state(topic, partition)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return state.Leader
+}
+
+// coordinator is who coordinates a group or a transactional id.
+func (c *cluster) coordinator(find func(context.Context, ...string) kadm.FindCoordinatorResponses, of string) (id int32) {
+	c.t.Helper()
+	c.eventually("a coordinator of "+of, func() error {
+		found := find(c.patient(), of)[of]
+		id = found.NodeID
+		return found.Err
+	})
+	return id
+}
+
+// move gives a partition to these brokers, and waits until they are its replicas and the first of them leads.
+func (c *cluster) move(topic string, partition int32, to ...int32) {
+	c.t.Helper()
+	var req kadm.AlterPartitionAssignmentsReq
+	req.Assign(topic, partition, to)
+	c.eventually(fmt.Sprintf("%s-%d is to move to %v", topic, partition, to), func() error {
+		answers, err := c.admin.AlterPartitionAssignments(c.patient(), req)
+		if err != nil {
+			return err
+		}
+		return answers.Error()
+	})
+	c.awaitISR(topic, partition, to...)
+	c.awaitLeader(topic, partition, to[0])
 }
 
 // electPreferred gives the partitions of a topic to their preferred leaders.
