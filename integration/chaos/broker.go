@@ -56,8 +56,11 @@ func (b *broker) settings(zooKeeper string) map[string]string {
 		"offsets.topic.num.partitions":             "3",
 		"transaction.state.log.replication.factor": "3",
 		"transaction.state.log.min.isr":            "2",
-		"group.initial.rebalance.delay.ms":         "0",
-		"replica.lag.time.max.ms":                  ms(sessionTimeout),
+		"transaction.state.log.num.partitions":     "3",
+		// A transaction of which nobody knows any more shall not hold up readers for long.
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+		"group.initial.rebalance.delay.ms":                            "0",
+		"replica.lag.time.max.ms":                                     ms(sessionTimeout),
 		// Leaders come back to where they were, so that the next fault meets some everywhere.
 		"leader.imbalance.check.interval.seconds": "5",
 		// Over a cut link answers do not come; a broker shall find out within a fault.

@@ -79,11 +79,12 @@ func newReplicaLog(read Read) *replicaLog {
 }
 
 type checker struct {
+	topic    string // of the findings
 	findings []Finding
 }
 
 func (c *checker) found(v Violation, partition int32, offset int64, format string, args ...any) {
-	c.findings = append(c.findings, Finding{v, partition, offset, fmt.Sprintf(format, args...)})
+	c.findings = append(c.findings, Finding{v, c.topic, partition, offset, fmt.Sprintf(format, args...)})
 }
 
 // log looks at one replica by itself: offsets are dense, no record is there twice, and the records of each

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/go-zookeeper/zk"
 )
@@ -67,6 +69,41 @@ func (s *clusterState) controller() (node, error) {
 		return 0, fmt.Errorf("/controller: %w", err)
 	}
 	return node(c.ID), nil
+}
+
+// coordinator is the broker that leads the partition of __transaction_state which a transactional id belongs to.
+func (s *clusterState) coordinator(id string) (node, error) {
+	partitions, err := s.partitions()
+	if err != nil {
+		return 0, err
+	}
+	const topic = "__transaction_state"
+	count := int32(0)
+	for name := range partitions {
+		if strings.HasPrefix(name, topic+"-") {
+			count++
+		}
+	}
+	if count == 0 {
+		return 0, fmt.Errorf("there is no %s yet", topic)
+	}
+	name := fmt.Sprintf("%s-%d", topic, partitionOf(id, count))
+	if leader := partitions[name].Leader; leader > 0 {
+		return node(leader), nil
+	}
+	return 0, fmt.Errorf("%s has no leader", name)
+}
+
+// partitionOf is Kafka's choice of the partition for a transactional id: the absolute hash of a Java string.
+func partitionOf(id string, partitions int32) int32 {
+	var hash int32
+	for _, unit := range utf16.Encode([]rune(id)) {
+		hash = 31*hash + int32(unit)
+	}
+	if hash == math.MinInt32 {
+		return 0 // as Kafka takes the one integer without a positive twin
+	}
+	return max(hash, -hash) % partitions
 }
 
 // depose takes the office from whoever holds it.

@@ -26,8 +26,35 @@
 //     was never given some.
 //   - lost-commit: the group went back behind an offset whose commit was acknowledged.
 //
-// A checker that finds nothing may be blind. With -careless, producers use acks=1 and no sequences: then an isolated
-// leader takes records which the heal cuts off, and the run has to say so.
+// # Transactions
+//
+// Two copiers, members of one group, copy that topic to another, with their offsets in the transactions; they commit,
+// abort, and die in the middle. Zombies are producers with one transactional id, each of which fences the one before
+// while that is in a transaction or commits it; the fenced one goes on, with its client and past it. A reader with
+// isolation level read_committed is there all the time; in the end a new one reads everything once more, and the
+// segments of every replica say by their batches and markers what is committed. Every record names its transaction.
+// checkTransactions finds in what they were told, besides some of the above:
+//
+//   - aborted-read: a committed reader met a record of a transaction that was aborted, or whose commit nobody asked for.
+//   - precommitted-read: it met one before the commit was asked for.
+//   - torn-transaction: of the records of a transaction some are visible in the end, and some are not.
+//   - non-atomic-offsets: the copiers' offsets and the visible copies disagree, or two transactions copied one record.
+//   - zombie: a fenced producer added a record, committed, or had any other request accepted.
+//
+// What a client knows of a transaction is that its commit or its abort was acknowledged; else the outcome is unknown,
+// and it may be visible as a whole or not at all. A producer is fenced once the InitProducerId of the next one with
+// its id is acknowledged: what it asked for before that may still have happened. So the checker does not excuse what
+// Kafka before KIP-890's second part cannot prevent (KAFKA-17754): that a request which was late lands in the next
+// transaction of the same producer. Such a record shows as aborted-read, such an end as precommitted-read or
+// torn-transaction, with Apache Kafka as with Ottla. It takes a link between clients and brokers that delivers late;
+// those are not cut.
+//
+// # Carelessness
+//
+// A checker that finds nothing may be blind. With -careless, clients break the rules. Producers use acks=1 and no
+// sequences: then an isolated leader takes records which the heal cuts off. Committed readers ask for
+// read_uncommitted, copiers commit their offsets outside of their transactions, and zombies take transactional ids of
+// their own, so that nobody fences them. The run has to say so, by each of the names.
 //
 // # Cut links
 //

@@ -45,7 +45,7 @@ func parseFlags(args []string, help io.Writer) (s settings, err error) {
 	flags.Uint64Var(&s.seed, "seed", 1, "what the plan of faults follows from")
 	flags.DurationVar(&s.duration, "duration", time.Minute, "how long new faults begin")
 	flags.IntVar(&s.records, "records", 200_000, "how many records each producer sends at most")
-	flags.BoolVar(&s.careless, "careless", false, "produce with acks=1: to see that what is lost then is found")
+	flags.BoolVar(&s.careless, "careless", false, "produce with acks=1, read what is not committed, commit offsets outside of transactions, fence nobody: to see that it is found")
 	flags.StringVar(&s.dir, "dir", "", "`directory` for logs, data and history, kept when something was found; that for temporary files by default")
 	if err := flags.Parse(args); err != nil {
 		return s, err

@@ -21,19 +21,17 @@ func (n *nemesis) carryOut(ctx context.Context, s step) error {
 	c := n.cluster
 	switch s.fault {
 	case killController, stopController:
-		var controller node
-		err := c.await(ctx, healTime, "a controller to hit", func() (err error) {
-			controller, err = c.state.controller()
-			return err
-		})
-		if err != nil {
+		if err := n.aim(ctx, &s, "controller", c.state.controller); err != nil {
 			return err
 		}
-		n.say("the controller is %v", controller)
-		s.broker = controller
+	case killCoordinator:
+		id := transactionalIDs()[int(s.broker)%len(transactionalIDs())]
+		if err := n.aim(ctx, &s, "coordinator of "+id, func() (node, error) { return c.state.coordinator(id) }); err != nil {
+			return err
+		}
 	}
 	switch s.fault {
-	case kill, killController:
+	case kill, killController, killCoordinator:
 		return n.kill(ctx, s.pause, c.broker(s.broker))
 	case killAll:
 		return n.kill(ctx, s.pause, c.brokers...)
@@ -59,6 +57,18 @@ func (n *nemesis) carryOut(ctx context.Context, s step) error {
 		return n.cut(ctx, s, all)
 	}
 	return fmt.Errorf("fault %q cannot be carried out", s.fault)
+}
+
+// aim finds whom a step hits that is meant for the holder of an office.
+func (n *nemesis) aim(ctx context.Context, s *step, office string, holder func() (node, error)) error {
+	err := n.cluster.await(ctx, healTime, "a "+office+" to hit", func() (err error) {
+		s.broker, err = holder()
+		return err
+	})
+	if err == nil {
+		n.say("the %s is %v", office, s.broker)
+	}
+	return err
 }
 
 func (n *nemesis) kill(ctx context.Context, pause time.Duration, brokers ...*broker) error {

@@ -25,10 +25,12 @@ const (
 	cutZooKeeper   fault = "cut-zookeeper"   // a broker from ZooKeeper only, both ways or one
 	depose         fault = "depose"          // /controller is deleted
 	killZooKeeper  fault = "kill-zookeeper"  // kill -9 of ZooKeeper, which comes back
+	// kill -9 of the broker that coordinates the transactions of one of the ids in use
+	killCoordinator fault = "kill-coordinator"
 )
 
 func allFaults() []fault {
-	return []fault{kill, cut, stop, expire, oneWay, depose, cutZooKeeper, killController, isolate, stopController, restart, killAll, killZooKeeper}
+	return []fault{kill, cut, stop, expire, oneWay, depose, cutZooKeeper, killController, isolate, stopController, restart, killAll, killZooKeeper, killCoordinator}
 }
 
 // parseFaults reads names separated by commas.
@@ -50,7 +52,7 @@ func parseFaults(names string) ([]fault, error) {
 // step is one fault of a plan.
 type step struct {
 	fault  fault
-	broker node // whom it hits; the controller's broker is known only when it comes to it
+	broker node // whom it hits; the broker of the controller or a coordinator is known only when it comes to it
 	peer   node // the other end of a cut link
 	how    passage
 	ways   ways
@@ -83,7 +85,7 @@ func (s step) text() string {
 	how := map[passage]string{dropped: "what is sent is dropped", late: "what is sent arrives late"}[s.how]
 	way := map[ways]string{bothWays: "to and from", outwards: "to", inwards: "from"}[s.ways]
 	switch s.fault {
-	case killController, stopController, killAll, killZooKeeper:
+	case killController, killCoordinator, stopController, killAll, killZooKeeper:
 		return fmt.Sprintf("%s for %v", s.fault, pause)
 	case depose:
 		return string(s.fault)

@@ -21,7 +21,7 @@ type settings struct {
 	duration time.Duration // for faults; what was begun is ended
 	faults   []fault
 	records  int  // that each producer sends at most
-	careless bool // producers take the leader's word for all replicas', so that records are lost
+	careless bool // clients break the rules, so that there is something to find
 	dir      string
 }
 
@@ -30,6 +30,7 @@ type outcome struct {
 	steps    int
 	refused  int
 	history  History
+	txns     TxnHistory
 	findings []Finding
 	troubles []string // what was no lie, but not well either: a cluster that does not heal, a broker that ends
 }
@@ -39,10 +40,11 @@ func (o *outcome) clean() bool { return len(o.findings) == 0 && len(o.troubles) 
 // run is one run, from the start of a cluster to the verdict.
 type run struct {
 	settings
-	cluster  *cluster
-	workload *workload
-	say      func(string, ...any)
-	outcome  outcome
+	cluster      *cluster
+	workload     *workload
+	transactions *transactions
+	say          func(string, ...any)
+	outcome      outcome
 }
 
 // do returns an error if there could be no run; what the run found is in its outcome.
@@ -53,6 +55,10 @@ func (r *run) do(ctx context.Context) error {
 	}
 	r.workload = workload
 	defer func() { _ = workload.close() }()
+	if r.transactions, err = startTransactions(ctx, r.cluster.addrs(), r.settings, workload); err != nil {
+		return err
+	}
+	defer r.transactions.close()
 	if err := r.heal(ctx); err != nil {
 		return fmt.Errorf("before any fault: %w", err)
 	}
@@ -102,7 +108,11 @@ func (r *run) heal(ctx context.Context) error {
 	if err := r.cluster.await(ctx, healTime, "every partition to take a record", r.workload.progress()); err != nil {
 		return err
 	}
-	r.say("in sync after %.1fs, records everywhere after %.1fs", inSync.Seconds(), time.Since(began).Seconds())
+	everywhere := time.Since(began)
+	if err := r.cluster.await(ctx, healTime, "every transactional id to commit", r.transactions.progress()); err != nil {
+		return err
+	}
+	r.say("in sync after %.1fs, records everywhere after %.1fs, transactions after %.1fs", inSync.Seconds(), everywhere.Seconds(), time.Since(began).Seconds())
 	return nil
 }
 
@@ -136,13 +146,15 @@ func (r *run) conclude(ctx context.Context) {
 	}
 	r.workload.stopConsuming()
 	r.workload.consuming.Wait()
+	r.transactions.conclude(ctx, r.cluster, r.trouble)
 	r.readEverything(ctx)
 	r.outcome.refused = r.workload.refused()
 	r.outcome.history = r.workload.done()
 	if len(r.outcome.history.Acks) == 0 {
 		r.trouble("no record was acknowledged")
 	}
-	r.outcome.findings = check(r.outcome.history)
+	r.outcome.txns = r.transactions.done()
+	r.outcome.findings = append(check(r.outcome.history), checkTransactions(r.outcome.txns)...)
 }
 
 func (r *run) readEverything(ctx context.Context) {
@@ -171,13 +183,18 @@ func (r *run) trouble(format string, args ...any) {
 	r.outcome.troubles = append(r.outcome.troubles, text)
 }
 
-// save writes the history beside the logs of the brokers.
+// save writes the histories beside the logs of the brokers.
 func (o *outcome) save(dir string) error {
-	text, err := json.Marshal(o.history)
-	if err != nil {
-		return err
+	for name, history := range map[string]any{"history.json": o.history, "transactions.json": o.txns} {
+		text, err := json.Marshal(history)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(dir, "history.json"), text, 0o644)
+	return nil
 }
 
 // verdict says what the run was and what it found.
@@ -188,12 +205,13 @@ func (o *outcome) verdict() string {
 	}
 	text := fmt.Sprintf("%d faults; %d records acknowledged, %d refused, %d polled, %d commits, %d assignments\n",
 		o.steps, len(o.history.Acks), o.refused, polled, len(o.history.Commits), len(o.history.Assignments))
+	text += o.txns.verdict()
 	for _, t := range o.troubles {
 		text += "TROUBLE: " + t + "\n"
 	}
 	text += summary(o.findings)
 	if o.clean() {
-		text += "nothing lost, doubled, reordered or moved\n"
+		text += "nothing lost, doubled, reordered, moved or torn\n"
 	}
 	return text
 }

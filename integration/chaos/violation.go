@@ -17,23 +17,44 @@ const (
 	InconsistentOffsets Violation = "inconsistent-offsets"
 	NonMonotonicPoll    Violation = "non-monotonic-poll"
 	LostCommit          Violation = "lost-commit"
+	AbortedRead         Violation = "aborted-read"
+	PrecommittedRead    Violation = "precommitted-read"
+	TornTransaction     Violation = "torn-transaction"
+	NonAtomicOffsets    Violation = "non-atomic-offsets"
+	Zombie              Violation = "zombie"
 )
 
 // Finding is one violation: which records, and where.
 type Finding struct {
 	Violation Violation
-	Partition int32
-	Offset    int64 // where it shows, or -1
+	Topic     string // "": the one of the idempotent producers
+	Partition int32  // or -1
+	Offset    int64  // where it shows, or -1
 	Detail    string
 }
 
 func (f Finding) String() string {
-	return fmt.Sprintf("%s: partition %d: %s", f.Violation, f.Partition, f.Detail)
+	return fmt.Sprintf("%s: %s: %s", f.Violation, f.where(), f.Detail)
+}
+
+func (f Finding) where() string {
+	switch {
+	case f.Partition < 0:
+		return f.Topic
+	case f.Topic == "":
+		return fmt.Sprintf("partition %d", f.Partition)
+	}
+	return fmt.Sprintf("%s, partition %d", f.Topic, f.Partition)
 }
 
 func (r Record) String() string {
-	if r == nobody {
+	switch {
+	case r == nobody:
 		return "a record that nobody sent"
+	case r.Producer == marker && r.Sequence == commitMarker:
+		return "a marker of a commit"
+	case r.Producer == marker:
+		return "a marker of an abort"
 	}
 	return fmt.Sprintf("record %d of producer %d", r.Sequence, r.Producer)
 }
@@ -43,12 +64,12 @@ func summary(findings []Finding) string {
 	const most = 3
 	type kind struct {
 		violation Violation
-		partition int32
+		where     string
 	}
 	var kinds []kind
 	byKind := make(map[kind][]Finding)
 	for _, f := range findings {
-		k := kind{f.Violation, f.Partition}
+		k := kind{f.Violation, f.where()}
 		if byKind[k] == nil {
 			kinds = append(kinds, k)
 		}
@@ -62,7 +83,7 @@ func summary(findings []Finding) string {
 			fmt.Fprintln(&text, f)
 		}
 		if len(all) > most {
-			fmt.Fprintf(&text, "%s: partition %d: %d in all, the last: %s\n", k.violation, k.partition, len(all), all[len(all)-1].Detail)
+			fmt.Fprintf(&text, "%s: %s: %d in all, the last: %s\n", k.violation, k.where, len(all), all[len(all)-1].Detail)
 		}
 	}
 	return text.String()

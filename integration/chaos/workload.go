@@ -41,7 +41,7 @@ func startWorkload(ctx context.Context, addrs []string, s settings, say func(str
 		return nil, err
 	}
 	w.admin = kadm.NewClient(client)
-	if err := w.createTopic(ctx); err != nil {
+	if err := w.createTopic(ctx, topic, partitions); err != nil {
 		w.admin.Close()
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func startWorkload(ctx context.Context, addrs []string, s settings, say func(str
 	return w, nil
 }
 
-func (w *workload) createTopic(ctx context.Context) error {
+func (w *workload) createTopic(ctx context.Context, topic string, partitions int32) error {
 	settings := map[string]*string{"segment.bytes": kadm.StringPtr("262144"), "min.insync.replicas": kadm.StringPtr("2")}
 	for attempt := 1; ; attempt++ {
 		made, err := w.admin.CreateTopic(ctx, partitions, 3, settings, topic)
