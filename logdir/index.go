@@ -183,7 +183,7 @@ func (x *index[E]) at(f *openFile, i int64) (e E, err error) {
 // floor finds the last entry whose key is at most key.
 func (x *index[E]) floor(key int64) (e E, ok bool, err error) {
 	v := x.view()
-	i, err := v.search(func(e E) bool { return e.key() > key })
+	i, err := v.search(func(e E) bool { return e.key() > key }, v.guess(key))
 	if err != nil || i == 0 {
 		return e, false, err
 	}
@@ -195,7 +195,7 @@ func (x *index[E]) floor(key int64) (e E, ok bool, err error) {
 // there on.
 func (x *index[E]) first(after func(E) bool) (e E, ok bool, err error) {
 	v := x.view()
-	i, err := v.search(after)
+	i, err := v.search(after, v.n/2)
 	if err != nil || i == v.n {
 		return e, false, err
 	}
@@ -204,7 +204,10 @@ func (x *index[E]) first(after func(E) bool) (e E, ok bool, err error) {
 }
 
 // countBefore is how many entries there are before the first one for which after is true.
-func (x *index[E]) countBefore(after func(E) bool) (int64, error) { return x.view().search(after) }
+func (x *index[E]) countBefore(after func(E) bool) (int64, error) {
+	v := x.view()
+	return v.search(after, v.n/2)
+}
 
 // view is what a reader sees of an index: what was there when it came.
 type view[E entry] struct {
@@ -236,9 +239,19 @@ func (v view[E]) at(i int64) (e E, err error) {
 	return v.x.at(f, i)
 }
 
+// guess is about where a key stands, if keys grow evenly from 0, as those of batches of one size do.
+func (v view[E]) guess(key int64) int64 {
+	last := v.b.last.key()
+	if last <= 0 || key < 0 || key > last {
+		return v.n / 2
+	}
+	return int64(float64(key) / float64(last) * float64(v.b.before-1))
+}
+
 // search returns the number of the first entry for which after is true, or the count. Most readers
-// stand near the end, so it looks into memory first.
-func (v view[E]) search(after func(E) bool) (int64, error) {
+// stand near the end, so it looks into memory first. In the file it begins at guess, and there reads pages:
+// a bisection of single entries would make a system call for each.
+func (v view[E]) search(after func(E) bool, guess int64) (int64, error) {
 	inBlock := sort.Search(int(v.n-v.b.before), func(i int) bool { return after(v.b.entries[i]) })
 	if inBlock > 0 || v.b.before == 0 || !after(v.b.last) {
 		return v.b.before + int64(inBlock), nil
@@ -248,14 +261,34 @@ func (v view[E]) search(after func(E) bool) (int64, error) {
 		return 0, err
 	}
 	defer f.unref()
-	i := sort.Search(int(v.b.before), func(i int) bool {
-		e, readErr := v.x.at(f, int64(i))
-		if readErr != nil {
-			err = readErr
+	page := scanBuffers.Get().(*scanBuffer)
+	defer scanBuffers.Put(page)
+	perPage := int64(len(page)) / v.x.size
+	// The answer is in [low, high]. From the guess on the pages read lie further and further off, and once they
+	// would leave the range, in its middle.
+	low, high, step := int64(0), v.b.before-1, perPage
+	for at := guess - perPage/2; low < high; step *= 2 {
+		at = max(min(at, high-perPage), low)
+		n := min(perPage, high-at)
+		b := page[:n*v.x.size]
+		if _, err := f.ReadAt(b, at*v.x.size); err != nil {
+			return 0, fmt.Errorf("read %s: %w", v.x.file.name(), shortRead(err))
 		}
-		return err != nil || after(e)
-	})
-	return int64(i), err
+		switch i := int64(sort.Search(int(n), func(i int) bool { return after(v.x.get(b[int64(i)*v.x.size:])) })); i {
+		case 0:
+			high = at
+			at = high - step
+		case n:
+			low = at + n
+			at = low + step - perPage
+		default:
+			return at + i, nil
+		}
+		if step >= high-low {
+			at = low + (high-low-perPage)/2
+		}
+	}
+	return low, nil
 }
 
 // settle frees the memory of an index whose segment takes no more records. Writer only.
