@@ -30,7 +30,7 @@ func TestTheLoadIsValid(t *testing.T) {
 	const body = 4 + 2 + 2 + 4 + 2 + 5
 	produce := kmsg.NewPtrProduceRequest()
 	produce.Version = produceVersion
-	if err := produce.ReadFrom(encodeProduce("orders", encoded, 2, 3)[body:]); err != nil {
+	if err := produce.ReadFrom(encodeProduce("orders", acksLeader, encoded, 2, 3)[body:]); err != nil {
 		t.Fatal(err)
 	}
 	if got := produce.Topics[0]; got.Topic != "orders" || len(got.Partitions) != 2 || got.Partitions[1].Partition != 3 || len(got.Partitions[1].Records) != len(encoded) || produce.Acks != 1 {
@@ -81,7 +81,7 @@ func TestLoadsAgainstTheBareLoop(t *testing.T) {
 	go acceptBare(listener, t.TempDir())
 	addr := listener.Addr().String()
 
-	load := newProduceLoad(64<<10, 3)
+	load := newProduceLoad(64<<10, 3, acksLeader)
 	perFrame := int64(3 * len(load.batch))
 	sent, err := load.run(addr, "orders", func(sent int64) bool { return sent < 100*perFrame })
 	if err != nil || sent != 100*perFrame {

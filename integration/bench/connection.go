@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // connection is one of the load's.
@@ -42,11 +44,35 @@ func (c *connection) read() ([]byte, error) {
 	return c.answer, err
 }
 
+// patience is how long a single request may take: Kafka needs a while to create thousands of partitions.
+const patience = 3 * time.Minute
+
 func (c *connection) roundTrip(request []byte) ([]byte, error) {
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	defer c.SetDeadline(time.Time{})
 	if _, err := c.Write(request); err != nil {
 		return nil, err
 	}
 	return c.read()
+}
+
+// ask sends a request of a version that has no tagged fields and decodes its answer. It is for what happens
+// rarely: loads are encoded by hand.
+func (c *connection) ask(request kmsg.Request) (kmsg.Response, error) {
+	answer, err := c.roundTrip(kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, request, 0))
+	if err != nil {
+		return nil, err
+	}
+	response := request.ResponseKind()
+	return response, response.ReadFrom(answer)
+}
+
+// askAt asks over a connection of its own.
+func askAt(addr string, request kmsg.Request) (kmsg.Response, error) {
+	c, err := dial(addr)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.ask(request)
 }

@@ -1,19 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"ottla/integration/apache"
 )
@@ -21,11 +17,20 @@ import (
 // server is one running contender.
 type server struct {
 	*apache.Process
-	name     string
+	name     string // as a reader knows it
+	place    place
 	addr     string
-	data     string       // the directory with a file or directory for each partition
-	launched time.Time    // just before exec
-	admin    *kadm.Client // nil for the bare loop, which makes topics by itself
+	data     string    // the directory with a file or directory for each partition
+	launched time.Time // just before exec
+}
+
+// place says where a broker runs and as whom. One started again at the same place finds its data there.
+type place struct {
+	id        int
+	dir       string
+	zooKeeper string            // with its chroot; empty for Ottla's embedded one
+	port      int               // 0 for a free one
+	settings  map[string]string // beside or instead of brokerSettings
 }
 
 // kafkaJVM are the flags a small broker is usually started with.
@@ -34,7 +39,8 @@ var kafkaJVM = []string{
 	"-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true",
 }
 
-// brokerSettings are those that both brokers share. Deleted topics go at once, or the disk would fill.
+// brokerSettings are those that both brokers share. Deleted topics go at once, or the disk would fill; the cleaner
+// looks for work often, so that what is measured is not when it next looks.
 func brokerSettings() map[string]string {
 	return map[string]string{
 		"num.partitions":                           "1",
@@ -43,6 +49,7 @@ func brokerSettings() map[string]string {
 		"transaction.state.log.min.isr":            "1",
 		"group.initial.rebalance.delay.ms":         "0",
 		"log.segment.delete.delay.ms":              "100",
+		"log.cleaner.backoff.ms":                   "100",
 	}
 }
 
@@ -60,66 +67,77 @@ func (l *launcher) freshDir(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-func (l *launcher) startZooKeeper() (*apache.ZooKeeper, error) {
-	dir, err := l.freshDir("zookeeper")
+// start execs a contender with new directories, a broker in a chroot of its own.
+func (l *launcher) start(contender, zooKeeper string) (*server, error) {
+	dir, err := l.freshDir(contender)
 	if err != nil {
 		return nil, err
 	}
-	return l.kafka.StartZooKeeper(apache.ZooKeeperOptions{Dir: dir})
+	if contender == bareName {
+		return l.startBare(dir)
+	}
+	if zooKeeper != "" {
+		zooKeeper += "/" + filepath.Base(dir)
+	}
+	return l.startAt(contender, place{id: 1, dir: dir, zooKeeper: zooKeeper})
 }
 
-// startKafka execs a broker with new directories in a chroot of its own.
-func (l *launcher) startKafka(zk string) (*server, error) {
-	dir, err := l.freshDir("kafka")
-	if err != nil {
-		return nil, err
+// startAt execs a broker at a place.
+func (l *launcher) startAt(contender string, at place) (*server, error) {
+	if at.port == 0 {
+		ports, err := freePorts(1)
+		if err != nil {
+			return nil, err
+		}
+		at.port = ports[0]
 	}
+	settings := brokerSettings()
+	maps.Copy(settings, at.settings)
+	if contender == kafkaName {
+		return l.startKafka(at, settings)
+	}
+	return l.startOttla(at, settings)
+}
+
+func (l *launcher) startKafka(at place, settings map[string]string) (*server, error) {
 	b, err := l.kafka.StartBroker(apache.BrokerOptions{
-		ID: 1, ZooKeeper: zk + "/" + filepath.Base(dir), Dir: dir, JVM: kafkaJVM, Properties: brokerSettings(), NoWait: true,
+		ID: int32(at.id), ZooKeeper: at.zooKeeper, Dir: at.dir, Port: at.port, JVM: kafkaJVM, Properties: settings, NoWait: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &server{Process: b.Process, name: "Apache Kafka", addr: b.Addr, data: b.LogDir, launched: b.Started}, nil
+	return &server{Process: b.Process, name: contenderTitle(kafkaName), place: at, addr: b.Addr, data: b.LogDir, launched: b.Started}, nil
 }
 
-// startOttla execs a broker likewise. With zk empty it runs its embedded ZooKeeper.
-func (l *launcher) startOttla(zk string) (*server, error) {
-	dir, err := l.freshDir("ottla")
-	if err != nil {
-		return nil, err
-	}
-	ports, err := freePorts(2)
-	if err != nil {
-		return nil, err
-	}
-	settings := brokerSettings()
-	settings["broker.id"] = "1"
-	settings["listeners"] = "PLAINTEXT://" + ports[0]
-	settings["log.dirs"] = filepath.Join(dir, "logs")
-	if settings["zookeeper.connect"] = zk + "/" + filepath.Base(dir); zk == "" {
+func (l *launcher) startOttla(at place, settings map[string]string) (*server, error) {
+	s := &server{name: contenderTitle(ottlaName), place: at, addr: loopback(at.port), data: filepath.Join(at.dir, "logs")}
+	settings["broker.id"] = fmt.Sprint(at.id)
+	settings["listeners"] = "PLAINTEXT://" + s.addr
+	settings["log.dirs"] = s.data
+	if settings["zookeeper.connect"] = at.zooKeeper; at.zooKeeper == "" {
+		ports, err := freePorts(1)
+		if err != nil {
+			return nil, err
+		}
 		settings["zookeeper.connect"] = "embedded"
-		settings["embedded.zookeeper.address"] = ports[1]
+		settings["embedded.zookeeper.address"] = loopback(ports[0])
 	}
 	var lines strings.Builder
 	for key, value := range settings {
 		fmt.Fprintf(&lines, "%s=%s\n", key, value)
 	}
-	file := filepath.Join(dir, "server.properties")
-	if err := os.WriteFile(file, []byte(lines.String()), 0o644); err != nil {
+	file := filepath.Join(at.dir, "server.properties")
+	err := os.WriteFile(file, []byte(lines.String()), 0o644)
+	if err != nil {
 		return nil, err
 	}
-	s := &server{name: "Ottla", addr: ports[0], data: settings["log.dirs"], launched: time.Now()}
-	s.Process, err = apache.StartProcess("ottla", dir, exec.Command(l.ottla, file))
+	s.launched = time.Now()
+	s.Process, err = apache.StartProcess("ottla", at.dir, exec.Command(l.ottla, file))
 	return s, err
 }
 
 // startBare execs this program as the bare loop.
-func (l *launcher) startBare() (*server, error) {
-	dir, err := l.freshDir("bare")
-	if err != nil {
-		return nil, err
-	}
+func (l *launcher) startBare(dir string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -128,126 +146,41 @@ func (l *launcher) startBare() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: "bare loop", addr: ports[0], data: dir, launched: time.Now()}
-	s.Process, err = apache.StartProcess("bare", dir, exec.Command(self, "-serve-bare", ports[0], "-dir", dir))
+	s := &server{name: contenderTitle(bareName), addr: loopback(ports[0]), data: dir, launched: time.Now()}
+	s.Process, err = apache.StartProcess("bare", dir, exec.Command(self, "-serve-bare", s.addr, "-dir", dir))
 	return s, err
 }
 
-// freePorts returns addresses on loopback where nobody listens now.
-func freePorts(n int) ([]string, error) {
-	var addrs []string
+// loopback is where everything listens.
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// freePorts returns ports on loopback where nobody listens now.
+func freePorts(n int) ([]int, error) {
+	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", loopback(0))
 		if err != nil {
 			return nil, err
 		}
 		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
-	return addrs, nil
+	return ports, nil
 }
 
 // waitForMetadata returns how long after its exec the server gave its first Metadata answer that names a
 // broker.
-func (s *server) waitForMetadata() (time.Duration, error) {
-	var took time.Duration
-	err := s.WaitReady(func() error {
-		c, err := dial(s.addr)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		request := beginRequest(metadataKey, metadataVersion)
-		request = endFrame(append(request, 0, 0, 0, 0)) // of no topic
-		answer, err := c.roundTrip(request)
-		if err != nil {
-			return err
-		}
-		if w := (walk{b: answer}); w.int32() < 1 {
-			return errors.New("no broker is known yet")
-		}
+func (s *server) waitForMetadata() (took time.Duration, err error) {
+	err = s.WaitReady(func() error {
+		known, err := metadataOf(s.addr)
 		took = time.Since(s.launched)
-		return nil
+		if err == nil && len(known.Brokers) == 0 {
+			err = errors.New("no broker is known yet")
+		}
+		return err
 	})
 	return took, err
 }
 
-// connectAdmin makes the client that creates topics.
-func (s *server) connectAdmin() error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.addr))
-	if err != nil {
-		return err
-	}
-	s.admin = kadm.NewClient(client)
-	return nil
-}
-
-// createTopic makes a topic and waits until each partition has a leader.
-func (s *server) createTopic(ctx context.Context, topic string, partitions int32) error {
-	if s.admin == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if _, err := s.admin.CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
-		return fmt.Errorf("%s: create %s: %w", s.name, topic, err)
-	}
-	for {
-		topics, err := s.admin.ListTopics(ctx, topic)
-		if err != nil {
-			return fmt.Errorf("%s: metadata of %s: %w", s.name, topic, err)
-		}
-		led := func(p kadm.PartitionDetail) bool { return p.Leader >= 0 && p.Err == nil }
-		found := topics[topic].Partitions.Sorted()
-		if len(found) == int(partitions) && !slices.ContainsFunc(found, func(p kadm.PartitionDetail) bool { return !led(p) }) {
-			return nil
-		}
-	}
-}
-
-// deleteTopic gives the disk back, and waits until the files are gone, since removing gigabytes keeps the
-// machine busy.
-func (s *server) deleteTopic(ctx context.Context, topic string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	var err error
-	if s.admin != nil {
-		_, err = s.admin.DeleteTopic(ctx, topic)
-	} else {
-		err = s.forgetTopics()
-	}
-	for err == nil {
-		var left []string
-		if left, err = filepath.Glob(filepath.Join(s.data, topic+"-*")); len(left) == 0 {
-			break
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			err = fmt.Errorf("%d files or directories are left: %w", len(left), ctx.Err())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: delete %s: %w", s.name, topic, err)
-	}
-	return nil
-}
-
-// forgetTopics tells the bare loop to remove all it has.
-func (s *server) forgetTopics() error {
-	c, err := dial(s.addr)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	_, err = c.roundTrip(endFrame(beginRequest(forgetKey, 0)))
-	return err
-}
-
 // end stops the server, however it is.
-func (s *server) end() {
-	if s.admin != nil {
-		s.admin.Close()
-	}
-	s.Kill()
-}
+func (s *server) end() { s.Kill() }

@@ -6,13 +6,18 @@ import (
 	"hash/crc32"
 )
 
-// The load speaks Produce v8, Fetch v11 and Metadata v1, encoded by hand: frames are made once and sent as
-// they are, but for the correlation id, so that what is measured is the broker.
+// The load speaks Produce v8 and Fetch v11, encoded by hand: frames are made once and sent as they are, but for
+// the correlation id, so that what is measured is the broker.
 const (
-	produceKey, produceVersion   = 0, 8
-	fetchKey, fetchVersion       = 1, 11
-	metadataKey, metadataVersion = 3, 1
-	forgetKey                    = 1000 // understood by the bare loop only: remove all topics
+	produceKey, produceVersion = 0, 8
+	fetchKey, fetchVersion     = 1, 11
+	forgetKey                  = 1000 // understood by the bare loop only: remove all topics
+)
+
+// Values of acks.
+const (
+	acksLeader = 1
+	acksAll    = -1
 )
 
 // correlationAt is where a request's correlation id stands in its frame, the length field included.
@@ -34,6 +39,11 @@ const (
 // encodeBatch returns a record batch of at most size bytes with as many records of valueSize bytes as it
 // holds, and their number.
 func encodeBatch(size, valueSize int, timestampMS int64) ([]byte, int) {
+	return encodeKeyed(size, valueSize, timestampMS, func() []byte { return nil })
+}
+
+// encodeKeyed does so with keys; nil is none.
+func encodeKeyed(size, valueSize int, timestampMS int64, key func() []byte) ([]byte, int) {
 	b := make([]byte, batchOverhead, size)
 	value := make([]byte, valueSize)
 	for i := range value {
@@ -45,7 +55,11 @@ func encodeBatch(size, valueSize int, timestampMS int64) ([]byte, int) {
 		record = append(record, 0) // attributes
 		record = binary.AppendVarint(record, 0)
 		record = binary.AppendVarint(record, int64(count))
-		record = binary.AppendVarint(record, -1) // no key
+		if k := key(); k != nil {
+			record = append(binary.AppendVarint(record, int64(len(k))), k...)
+		} else {
+			record = binary.AppendVarint(record, -1)
+		}
 		record = binary.AppendVarint(record, int64(len(value)))
 		record = append(record, value...)
 		record = binary.AppendVarint(record, 0) // headers
@@ -65,8 +79,24 @@ func encodeBatch(size, valueSize int, timestampMS int64) ([]byte, int) {
 		b[i] = 0xff // no producer id, epoch, sequence
 	}
 	binary.BigEndian.PutUint32(b[batchRecordCountAt:], uint32(count))
-	binary.BigEndian.PutUint32(b[batchCRCAt:], crc32.Checksum(b[batchAttributesAt:], crc32.MakeTable(crc32.Castagnoli)))
+	setCRC(b)
 	return b, count
+}
+
+func setCRC(batch []byte) {
+	binary.BigEndian.PutUint32(batch[batchCRCAt:], crc32.Checksum(batch[batchAttributesAt:], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// batchTransactional is the attribute of a batch that is part of a transaction.
+const batchTransactional = 1 << 4
+
+// setProducer makes a batch a transactional producer's.
+func setProducer(batch []byte, id int64, epoch int16, sequence int32) {
+	batch[batchAttributesAt+1] = batchTransactional
+	binary.BigEndian.PutUint64(batch[batchProducerAt:], uint64(id))
+	binary.BigEndian.PutUint16(batch[batchProducerAt+8:], uint16(epoch))
+	binary.BigEndian.PutUint32(batch[batchProducerAt+10:], uint32(sequence))
+	setCRC(batch)
 }
 
 // appendString appends a string as the old versions code it.
@@ -92,11 +122,20 @@ func setCorrelation(frame []byte, id int32) {
 	binary.BigEndian.PutUint32(frame[correlationAt:], uint32(id))
 }
 
-// encodeProduce returns a produce request with acks=1 that has the same batch for each of the partitions.
-func encodeProduce(topic string, batch []byte, partitions ...int32) []byte {
+// encodeProduce returns a produce request that has the same batch for each of the partitions.
+func encodeProduce(topic string, acks int16, batch []byte, partitions ...int32) []byte {
+	return encodeProduceIn("", topic, acks, batch, partitions...)
+}
+
+// encodeProduceIn does so in a transaction; "" is none.
+func encodeProduceIn(transaction, topic string, acks int16, batch []byte, partitions ...int32) []byte {
 	b := beginRequest(produceKey, produceVersion)
-	b = binary.BigEndian.AppendUint16(b, 0xffff) // no transaction
-	b = binary.BigEndian.AppendUint16(b, 1)      // acks
+	if transaction == "" {
+		b = binary.BigEndian.AppendUint16(b, 0xffff)
+	} else {
+		b = appendString(b, transaction)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(acks))
 	b = binary.BigEndian.AppendUint32(b, 30_000) // ms
 	b = binary.BigEndian.AppendUint32(b, 1)
 	b = appendString(b, topic)
@@ -172,25 +211,25 @@ func (w *walk) int64() int64    { return int64(binary.BigEndian.Uint64(w.take(8)
 func (w *walk) string() []byte  { return w.take(max(0, int(w.int16()))) }
 func (w *walk) records() []byte { return w.take(max(0, int(w.int32()))) }
 
-// checkProduced returns an error unless every partition of a produce answer has none. The answer begins
+// walkProduced calls partition with what became of each partition of a produce request. The answer begins
 // after its correlation id.
-func checkProduced(answer []byte) error {
+func walkProduced(answer []byte, partition func(index int32, code int16, message []byte) error) error {
 	w := walk{b: answer}
 	for range w.int32() {
 		w.string()
 		for range w.int32() {
-			partition, code := w.int32(), w.int16()
+			index, code := w.int32(), w.int16()
 			w.take(24) // base offset, append time, log start
 			for range w.int32() {
 				w.int32()
 				w.string()
 			}
 			message := w.string()
-			if code != 0 {
-				return fmt.Errorf("produce to partition %d: error code %d %s", partition, code, message)
-			}
 			if w.short {
 				break
+			}
+			if err := partition(index, code, message); err != nil {
+				return err
 			}
 		}
 		if w.short {
@@ -201,6 +240,16 @@ func checkProduced(answer []byte) error {
 		return fmt.Errorf("produce: answer of %d bytes is cut short", len(answer))
 	}
 	return nil
+}
+
+// checkProduced returns an error unless every partition of a produce answer has none.
+func checkProduced(answer []byte) error {
+	return walkProduced(answer, func(partition int32, code int16, message []byte) error {
+		if code != 0 {
+			return fmt.Errorf("produce to partition %d: error code %d %s", partition, code, message)
+		}
+		return nil
+	})
 }
 
 // appendProduceAnswer appends what checkProduced reads, without an error, for the bare loop.

@@ -4,102 +4,117 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	partitions = 6
-	recordSize = 100 // bytes of value
-	inFlight   = 5
+	recordSize = 100     // bytes of value
 	fetchBytes = 1 << 20 // of each partition
 )
 
-// usage is what one run moved and what it cost.
-type usage struct {
-	bytes   int64
-	elapsed time.Duration
-	cpu     time.Duration
-}
-
-func (u usage) megabytesPerSecond() float64 { return float64(u.bytes) / 1e6 / u.elapsed.Seconds() }
-func (u usage) cpuPerGiB() float64          { return u.cpu.Seconds() / (float64(u.bytes) / (1 << 30)) }
-
-// measure runs a load and notes what the server's process used meanwhile.
-func (s *server) measure(load func() (int64, error)) (usage, error) {
-	before, err := cpuOf(s.Pid())
-	if err != nil {
-		return usage{}, err
-	}
-	begin := time.Now()
-	n, err := load()
-	if err != nil {
-		return usage{}, fmt.Errorf("%s: %w", s.name, err)
-	}
-	u := usage{bytes: n, elapsed: time.Since(begin)}
-	after, err := cpuOf(s.Pid())
-	u.cpu = after - before
-	return u, err
-}
-
 // produceLoad is the shape of a produce load.
 type produceLoad struct {
-	batchBytes  int
 	perRequest  int // partitions
+	inFlight    int // requests
+	acks        int16
 	batch       []byte
 	recordCount int
 }
 
-func newProduceLoad(batchBytes, perRequest int) produceLoad {
-	l := produceLoad{batchBytes: batchBytes, perRequest: perRequest}
+func newProduceLoad(batchBytes, perRequest int, acks int16) produceLoad {
+	l := produceLoad{perRequest: perRequest, inFlight: 5, acks: acks}
 	l.batch, l.recordCount = encodeBatch(batchBytes, recordSize, time.Now().UnixMilli())
 	return l
 }
 
-// frames returns the requests that take the partitions of a topic in turn.
-func (l produceLoad) frames(topic string) [][]byte {
-	var frames [][]byte
-	for p := 0; p < partitions; p += l.perRequest {
-		var of []int32
-		for i := range l.perRequest {
-			of = append(of, int32(p+i))
-		}
-		frames = append(frames, encodeProduce(topic, l.batch, of...))
-	}
-	return frames
+// lane is one connection of a load: whom it speaks to and what it sends, in turn.
+type lane struct {
+	addr   string
+	frames [][]byte
 }
 
-// run produces until more says no, and returns the bytes of record batches acknowledged. The window is kept
-// by one goroutine: each answer lets one request go.
+// lane returns the requests that take partitions in turn.
+func (l produceLoad) lane(addr, topic string, of []int32) lane {
+	lane := lane{addr: addr}
+	for some := range slices.Chunk(of, l.perRequest) {
+		lane.frames = append(lane.frames, encodeProduce(topic, l.acks, l.batch, some...))
+	}
+	return lane
+}
+
+// run produces to all partitions of a topic over one connection until more says no, and returns the bytes of
+// record batches acknowledged.
 func (l produceLoad) run(addr, topic string, more func(sent int64) bool) (int64, error) {
-	c, err := dial(addr)
+	bytes, _, err := l.send(l.lane(addr, topic, upTo(partitions)), more)
+	return bytes, err
+}
+
+// send produces over one connection and returns the bytes of record batches acknowledged and how long each
+// request took. The window is kept by one goroutine: each answer lets one request go.
+func (l produceLoad) send(to lane, more func(sent int64) bool) (int64, []time.Duration, error) {
+	c, err := dial(to.addr)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer c.Close()
-	frames := l.frames(topic)
 	perRequest := int64(len(l.batch) * l.perRequest)
-	sent, acknowledged := int64(0), int64(0)
+	sent, acknowledged := 0, 0
+	begun := make([]time.Time, l.inFlight)
+	var took []time.Duration
 	for {
-		for sent-acknowledged < inFlight && more(sent*perRequest) {
-			f := frames[sent%int64(len(frames))]
+		for sent-acknowledged < l.inFlight && more(int64(sent)*perRequest) {
+			f := to.frames[sent%len(to.frames)]
 			setCorrelation(f, int32(sent))
+			begun[sent%l.inFlight] = time.Now()
 			if _, err := c.Write(f); err != nil {
-				return 0, err
+				return 0, nil, err
 			}
 			sent++
 		}
 		if sent == acknowledged {
-			return acknowledged * perRequest, nil
+			return int64(acknowledged) * perRequest, took, nil
 		}
 		answer, err := c.read()
 		if err == nil {
 			err = checkProduced(answer)
 		}
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
+		took = append(took, time.Since(begun[acknowledged%l.inFlight]))
 		acknowledged++
 	}
+}
+
+// sendAll produces over all lanes at once.
+func (l produceLoad) sendAll(lanes []lane, more func(sent int64) bool) (bytes int64, took []time.Duration, err error) {
+	var mu sync.Mutex
+	var sending errgroup.Group
+	for _, to := range lanes {
+		sending.Go(func() error {
+			n, each, err := l.send(to, more)
+			mu.Lock()
+			defer mu.Unlock()
+			bytes += n
+			took = append(took, each...)
+			return err
+		})
+	}
+	err = sending.Wait()
+	return bytes, took, err
+}
+
+// upTo returns the partitions below n.
+func upTo(n int) []int32 {
+	var all []int32
+	for p := range int32(n) {
+		all = append(all, p)
+	}
+	return all
 }
 
 // forSeconds lets a load go on for so long.
@@ -159,7 +174,7 @@ func latencies(addr, topic string, more func(int64) bool) ([]time.Duration, erro
 	}
 	defer consumer.Close()
 	batch, _ := encodeBatch(batchOverhead+recordSize+20, recordSize, time.Now().UnixMilli())
-	produce := encodeProduce(topic, batch, 0)
+	produce := encodeProduce(topic, acksLeader, batch, 0)
 	fetch := encodeFetch(topic, 1, fetchBytes, 500)
 	type arrival struct {
 		at  time.Time
@@ -222,12 +237,14 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(p*float64(len(sorted))))]
 }
 
-// milliseconds returns percentiles of samples.
-func milliseconds(samples []time.Duration, ps ...float64) []float64 {
+// percentiles returns some of the samples, in milliseconds.
+func percentiles(samples []time.Duration, ps ...float64) []float64 {
 	slices.Sort(samples)
 	var out []float64
 	for _, p := range ps {
-		out = append(out, float64(percentile(samples, p))/1e6)
+		out = append(out, milliseconds(percentile(samples, p)))
 	}
 	return out
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / 1e6 }

@@ -50,7 +50,7 @@ func parseFlags(args []string) (s settings, serveBareAt string, err error) {
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each contender has its turn")
 	flags.Float64Var(&s.seconds, "seconds", 4, "length of a turn in `seconds`")
 	flags.Float64Var(&s.warmUp, "warm-up", 20, "`seconds` of load for Kafka before the first round of a scenario, at least; a quarter for the others")
-	flags.StringVar(&scenarios, "scenarios", strings.Join(scenarioNames(), ","), "what to run, separated by commas")
+	flags.StringVar(&scenarios, "scenarios", groups()[0].name, "what to run, scenarios or groups of them, separated by commas:\n"+describeGroups())
 	flags.StringVar(&only, "only", "kafka,bare,ottla", "who takes part, separated by commas")
 	flags.StringVar(&s.dir, "dir", "", "`directory` to write in; that for temporary files by default")
 	flags.Float64Var(&s.leaveGiB, "leave-free", 1.5, "`GiB` of memory to leave free when the page cache is filled; 0 fills nothing")
@@ -58,16 +58,12 @@ func parseFlags(args []string) (s settings, serveBareAt string, err error) {
 	if err := flags.Parse(args); err != nil {
 		return s, "", err
 	}
-	s.scenarios, s.only = strings.Split(scenarios, ","), strings.Split(only, ",")
-	for _, name := range s.scenarios {
-		if !slices.Contains(scenarioNames(), name) {
-			return s, "", fmt.Errorf("%w: unknown scenario %q; there are %s", errUsage, name, strings.Join(scenarioNames(), ", "))
-		}
-	}
+	s.only = strings.Split(only, ",")
 	if flags.NArg() > 0 || s.rounds < 1 {
 		return s, "", fmt.Errorf("%w: see -help", errUsage)
 	}
-	return s, serveBareAt, nil
+	s.scenarios, err = chosen(strings.Split(scenarios, ","))
+	return s, serveBareAt, err
 }
 
 func run(ctx context.Context, args []string) error {

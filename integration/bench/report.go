@@ -60,14 +60,14 @@ func (r *report) median(row, contender string) float64 {
 
 // print writes the table of medians, ratios and targets.
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%-28s %12s %12s %12s %14s   %s\n", "median", "Apache Kafka", "bare loop", "Ottla", "Ottla / Kafka", "target")
+	fmt.Fprintf(w, "%-34s %12s %12s %12s %14s   %s\n", "median", "Apache Kafka", "bare loop", "Ottla", "Ottla / Kafka", "target")
 	for _, row := range r.rows {
 		kafka, ottla := r.median(row, kafkaName), r.median(row, ottlaName)
 		verdict := ""
-		if t, ok := targets()[row]; ok && !math.IsNaN(ottla/kafka) {
+		if t, ok := targets()[row]; ok && !math.IsNaN(ottla) && (t.most > 0 || !math.IsNaN(kafka)) {
 			verdict = t.judge(r, row)
 		}
-		fmt.Fprintf(w, "%-28s %12s %12s %12s %14s   %s\n", row+unit(row), number(kafka), number(r.median(row, bareName)), number(ottla), number(ottla/kafka), verdict)
+		fmt.Fprintf(w, "%-34s %12s %12s %12s %14s   %s\n", row+unit(row), number(kafka), number(r.median(row, bareName)), number(ottla), number(ottla/kafka), verdict)
 	}
 	if len(r.notes) > 0 {
 		fmt.Fprintf(w, "\n%s\n", strings.Join(r.notes, "\n"))
@@ -77,7 +77,7 @@ func (r *report) print(w io.Writer) {
 // unit of the rows whose name does not say it.
 func unit(row string) string {
 	switch {
-	case strings.HasPrefix(row, "start"):
+	case strings.HasPrefix(row, "start"), strings.HasPrefix(row, "testcluster"):
 		return ", ms"
 	case strings.HasPrefix(row, "memory"):
 		return ", MiB"

@@ -11,25 +11,24 @@ import (
 
 // tools runs Kafka's own performance tools against both brokers. They are clients in Java that share the
 // processors with the broker, so that their numbers say what a user of them will see, not what a broker can.
-func (b *bench) tools(ctx context.Context) error {
+func (b *bench) tools(ctx context.Context, all []*cluster) error {
 	const records = "2000000"
-	for _, name := range []string{kafkaName, ottlaName} {
-		s := b.servers[name]
-		if s == nil {
+	for _, c := range all {
+		if c.contender == bareName {
 			continue
 		}
-		err := b.withTopic(ctx, s, "tools", partitions, func() error {
+		err := c.withTopic(ctx, topicSpec{name: "tools", partitions: partitions, replicas: 1}, func() error {
 			produced, err := b.tool(ctx, apache.ProducerPerformance, "--topic", "tools", "--num-records", records, "--record-size", "100",
-				"--throughput", "-1", "--producer-props", "bootstrap.servers="+s.addr, "acks=1", "linger.ms=5")
+				"--throughput", "-1", "--producer-props", "bootstrap.servers="+c.addr(), "acks=1", "linger.ms=5")
 			if err != nil {
 				return err
 			}
-			consumed, err := b.tool(ctx, apache.ConsumerPerformance, "--bootstrap-server", s.addr, "--topic", "tools", "--messages", records, "--timeout", "60000")
+			consumed, err := b.tool(ctx, apache.ConsumerPerformance, "--bootstrap-server", c.addr(), "--topic", "tools", "--messages", records, "--timeout", "60000")
 			if err != nil {
 				return err
 			}
-			b.report.note(fmt.Sprintf("%s, ProducerPerformance: %s", s.name, produced))
-			b.report.note(fmt.Sprintf("%s, ConsumerPerformance (start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, MB/s, records/s): %s", s.name, consumed))
+			b.report.note(fmt.Sprintf("%s, ProducerPerformance: %s", c.title(), produced))
+			b.report.note(fmt.Sprintf("%s, ConsumerPerformance (start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, MB/s, records/s): %s", c.title(), consumed))
 			return nil
 		})
 		if err != nil {
