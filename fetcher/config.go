@@ -88,6 +88,8 @@ type Options struct {
 	// Config may be nil for the defaults.
 	Config   func() Config
 	Versions Versions
+	// Throttle bounds what is copied of partitions that are not in sync. Nil bounds nothing.
+	Throttle Throttle
 	Log      logrus.FieldLogger
 	// Metrics may be nil.
 	Metrics prometheus.Registerer

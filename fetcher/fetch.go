@@ -61,6 +61,7 @@ func (f *fetcher) compose() bool {
 	defer f.mu.Unlock()
 	f.mu.hurry.missed = false
 	f.mu.list = slices.DeleteFunc(f.mu.list, func(p *partition) bool { return p.gone && !p.inSession })
+	f.throttleLocked(now)
 	wait, wanted := f.waitLocked(now, c.MaxWait)
 	if wanted == 0 {
 		return false
@@ -163,6 +164,7 @@ func (f *fetcher) receive(a *answered) {
 			return f.diverged(p, a.diverging)
 		default:
 			p.leaderHW, p.met = a.highWatermark, true
+			f.copied(p, len(a.records))
 			return p.take(a)
 		}
 	})

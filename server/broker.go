@@ -59,6 +59,7 @@ type Broker struct {
 	peers        *peer.Client   // to the controller
 	work         sync.WaitGroup // requests to it that are in flight
 	changes      isrChanger
+	throttles    throttles
 	replicas     *replica.Manager
 	fetchers     *fetchers
 	offsets      *offsetsTopic
@@ -296,6 +297,11 @@ func (b *Broker) startReplicas(context.Context) error {
 	b.running("connections to brokers", func() error { b.peers.Close(); b.work.Wait(); return nil }, nil)
 	b.changes = b.startISRChanger()
 	b.running("ISR changes", func() error { b.changes.Close(); return nil }, nil)
+	b.throttles = b.newThrottles()
+	b.throttles.boundBy(b)
+	for _, topic := range b.topics.named() {
+		b.throttles.topic(b, topic)
+	}
 	b.fetchers = b.newFetchers()
 	b.replicas = replica.New(replica.Options{
 		ID: b.id, Logs: b.logs, Metadata: b.metadata, Timer: b.timer, BrokerEpoch: b.epoch.Load,
@@ -306,7 +312,7 @@ func (b *Broker) startReplicas(context.Context) error {
 				RackAware: c.ReplicaSelector == config.RackAwareSelector,
 			}
 		},
-		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted,
+		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, Throttle: b.throttles.leader,
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,
 	})
 	b.replicas.Start()
@@ -361,6 +367,7 @@ func (b *Broker) topicsDeleted(tps []cluster.TopicPartition) {
 	b.groups.TopicsDeleted(tps)
 	for _, tp := range tps {
 		b.topics.forget(tp.Topic)
+		b.throttles.forget(tp.Topic)
 	}
 }
 

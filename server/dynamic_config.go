@@ -95,6 +95,7 @@ func (b *Broker) topicChanged(ctx context.Context, topic string) error {
 		return err
 	}
 	b.topics.set(topic, overrides)
+	b.throttles.topic(b, topic)
 	b.logs.Reconfigure(topic, b.topics.log(topic))
 	b.replicas.Reconfigure(topic, b.topics.replication(topic))
 	b.log.Infof("Topic %s: settings are now %v", topic, overrides)
@@ -131,6 +132,7 @@ func (b *Broker) applyBrokerSettings() {
 			b.replicas.Reconfigure(topic, b.topics.replication(topic))
 		}
 	}
+	b.throttles.boundBy(b)
 	b.network.SetLimits(b.limits())
 	b.fetchers.Resize()
 }

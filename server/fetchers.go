@@ -22,7 +22,7 @@ type fetchers struct {
 
 func (b *Broker) newFetchers() *fetchers {
 	return &fetchers{broker: b, Manager: fetcher.New(fetcher.Options{
-		ID: b.id, BrokerEpoch: b.epoch.Load, Connect: b.connectLeader, Versions: fetcherVersions(b.live.Static().Protocol),
+		ID: b.id, BrokerEpoch: b.epoch.Load, Connect: b.connectLeader, Versions: fetcherVersions(b.live.Static().Protocol), Throttle: b.throttles.follower,
 		Config: func() fetcher.Config {
 			c := b.live.Current()
 			return fetcher.Config{

@@ -37,6 +37,18 @@ func (s *topicSettings) set(topic string, overrides map[string]string) {
 	s.overrides[topic] = overrides
 }
 
+// named are the topics that are known to have settings of their own.
+func (s *topicSettings) named() (topics []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for topic, overrides := range s.overrides {
+		if len(overrides) > 0 {
+			topics = append(topics, topic)
+		}
+	}
+	return topics
+}
+
 // forget drops what is known of a topic. One of the same name that is made later has settings of its own.
 func (s *topicSettings) forget(topic string) {
 	s.mu.Lock()

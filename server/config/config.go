@@ -31,6 +31,12 @@ type Config struct {
 	// Protocol is what brokers speak among themselves (inter.broker.protocol.version).
 	Protocol Protocol
 
+	// LeaderThrottledRate and FollowerThrottledRate bound replication, in bytes per second; they are set while the broker
+	// runs only. ReplicationQuotaSamples samples of ReplicationQuotaWindow measure it.
+	LeaderThrottledRate, FollowerThrottledRate int64
+	ReplicationQuotaSamples                    int32         `key:"replication.quota.window.num"`
+	ReplicationQuotaWindow                     time.Duration `key:"replication.quota.window.size.seconds"`
+
 	// Listeners is where to listen; port 0 has the system choose.
 	Listeners []Listener
 	// AdvertisedListeners is what clients are told. An empty host stands for this machine's name, port
@@ -168,7 +174,7 @@ func build(layers ...map[string]string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{settings: s}
+	c := &Config{settings: s, LeaderThrottledRate: NoThrottle, FollowerThrottledRate: NoThrottle}
 	fill(c, s.values)
 	err = errors.Join(
 		s.refused(),

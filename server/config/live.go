@@ -69,6 +69,8 @@ func (l *Live) layered(brokers, broker map[string]string) (*Config, error) {
 		return nil, err
 	}
 	c.BrokerID = l.static.BrokerID
+	c.LeaderThrottledRate = runtimeRate("leader.replication.throttled.rate", brokers, broker)
+	c.FollowerThrottledRate = runtimeRate("follower.replication.throttled.rate", brokers, broker)
 	return c, nil
 }
 
@@ -81,6 +83,9 @@ func filterDynamic(m map[string]string, perBroker bool) (counts map[string]strin
 	var all []error
 	for _, name := range sortedNames(m) {
 		k, known := BrokerKey(name)
+		if !known {
+			k, known = runtimeKey(name)
+		}
 		var err error
 		switch {
 		case !known:

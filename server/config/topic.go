@@ -169,7 +169,9 @@ func (c *Config) CheckTopicConfigs(overrides map[string]string) error {
 func CheckBroker(name, value string) error {
 	k, ok := BrokerKey(name)
 	if !ok {
-		return nil
+		if k, ok = runtimeKey(name); !ok {
+			return nil
+		}
 	}
 	_, err := k.parse(value)
 	return err

@@ -45,6 +45,9 @@ func TopicWarning(name string) string {
 // BrokerWarning is TopicWarning for a broker setting that was set while the broker runs.
 func BrokerWarning(name string) string {
 	k, ok := BrokerKey(name)
+	if !ok {
+		k, ok = runtimeKey(name)
+	}
 	switch w := k.doesNothing(); {
 	case !ok:
 		return "configuration " + name + ": unknown, it does nothing"

@@ -63,7 +63,8 @@ func (d *delayedFetch) look(fp *FetchPartition, s *seen) (bytes int, atOnce bool
 	}
 	// Should the partition be deleted, and made anew as another Partition, this one has no reign any more, which
 	// is told at once.
-	l, err := fp.partition.mu.reign.Load().readable(fp.CurrentLeaderEpoch, d.params.OnlyLeader || d.params.isFollower())
+	r := fp.partition.mu.reign.Load()
+	l, err := r.readable(fp.CurrentLeaderEpoch, d.params.OnlyLeader || d.params.isFollower())
 	if err != nil {
 		return 0, true
 	}
@@ -74,6 +75,8 @@ func (d *delayedFetch) look(fp *FetchPartition, s *seen) (bytes int, atOnce bool
 		return 0, true // the log was cut, or its start has moved
 	case end == s.end:
 		return s.bytes, false
+	case fp.FetchOffset < end && d.heldBack(fp.partition, r):
+		return 0, diverges(l, fp) // not remembered: it may get them at the next look
 	case fp.FetchOffset < end:
 		// A record is at least one byte, which is all that most fetches want.
 		if s.bytes = 1; d.params.MinBytes > 1 {
@@ -82,6 +85,15 @@ func (d *delayedFetch) look(fp *FetchPartition, s *seen) (bytes int, atOnce bool
 	}
 	s.end = end
 	return s.bytes, err != nil || diverges(l, fp)
+}
+
+// heldBack reports whether the sender is a follower that is throttled now.
+func (d *delayedFetch) heldBack(p *Partition, r *reign) bool {
+	if d.m.options.Throttle == nil || !d.params.isFollower() {
+		return false
+	}
+	f, ok := r.follower(d.params.Replica)
+	return ok && p.holdsBack(r, f)
 }
 
 // measure counts the bytes that a read would give. It touches the index, not the records.

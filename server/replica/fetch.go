@@ -170,6 +170,9 @@ func (p *Partition) fetch(params *FetchParams, fp *FetchPartition, maxBytes int,
 			return err
 		}
 	}
+	if p.holdsBack(r, f) {
+		maxBytes, oversized = 0, false // its progress counts, and errors are told
+	}
 	data, err := l.Read(fp.FetchOffset, maxBytes, oversized, params.limit())
 	if err != nil {
 		return err
@@ -239,6 +242,9 @@ func (m *Manager) fetched(p *FetchParams, parts []FetchPartition) {
 		}
 		if n := fp.Data.Len(); n > 0 {
 			fp.partition.stats.read(n, p.isFollower())
+			if p.isFollower() {
+				m.sent(fp.TopicPartition, n)
+			}
 		}
 		if p.isFollower() {
 			if f, ok := fp.partition.mu.reign.Load().follower(p.Replica); ok {

@@ -54,6 +54,15 @@ type ISRChanger interface {
 		answer func(granted cluster.LeaderAndISR, code int16))
 }
 
+// Throttle is the quota of replication for leaders.
+type Throttle interface {
+	// Throttled reports whether a partition's replicas are throttled here, Delay how long they have to wait, 0 if they need not.
+	Throttled(tp cluster.TopicPartition) bool
+	Delay() time.Duration
+	// Record counts bytes of throttled replicas that were sent.
+	Record(bytes int)
+}
+
 // Following is what a fetcher must know to copy a leader's records.
 type Following struct {
 	cluster.TopicPartition
@@ -92,6 +101,8 @@ type Options struct {
 	ISRChanger  ISRChanger
 	// Fetchers may be nil: then nobody copies what this broker follows.
 	Fetchers Fetchers
+	// Throttle bounds what followers are sent that are not in sync. Nil bounds nothing.
+	Throttle Throttle
 	// Deleted, if not nil, is told of partitions whose topic is being deleted, after each UpdateMetadata.
 	Deleted func([]cluster.TopicPartition)
 	Log     logrus.FieldLogger
