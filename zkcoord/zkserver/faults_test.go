@@ -33,6 +33,20 @@ func TestExpireSession(t *testing.T) {
 	}
 }
 
+// A request may have been read, and wait for the lock, in the moment in which its session ends.
+func TestAnExpiredSessionWritesNothing(t *testing.T) {
+	s := start(t, Options{})
+	w := wireSession(t, s.Addr(), "")
+	c := onlyConn(s, w.id)
+	s.ExpireSession(w.id)
+	if goesOn, err := s.handle(c, encode(int32(1), int32(opCreate), "/mine", []byte{}, openACL(), int32(1))); goesOn || err != nil {
+		t.Errorf("the request is carried out: %v", err)
+	}
+	if a := wireSession(t, s.Addr(), "").call(opExists, "/mine", false); a.err != codeNoNode {
+		t.Errorf("the session is over and has an ephemeral: %v", a)
+	}
+}
+
 func TestGoClientLearnsThatItsSessionExpired(t *testing.T) {
 	s := start(t, Options{})
 	expired, connected := make(chan struct{}), make(chan struct{}, 10)
