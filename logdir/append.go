@@ -41,8 +41,8 @@ func refused(logStart int64) AppendResult {
 	return AppendResult{FirstOffset: -1, LastOffset: -1, LogAppendTime: -1, LogStartOffset: logStart, MaxTimestamp: -1}
 }
 
-// zstdSince is the first version of Produce that may carry zstd, plainSince the first one that carries
-// nothing but one batch of magic 2.
+// plainSince is the first version of Produce that carries nothing but one batch of magic 2, and zstdSince the first one
+// after it in which that may be compressed by zstd. Before both, nobody looks.
 const (
 	plainSince = 3
 	zstdSince  = 7
@@ -57,11 +57,14 @@ func (l *Log) AppendAsLeader(records []byte, leaderEpoch int32, o Origin, produc
 
 // AppendVerified is AppendAsLeader for a batch that, if it is transactional, goes in only while its guard holds.
 func (l *Log) AppendVerified(records []byte, leaderEpoch int32, o Origin, produceVersion int16, g Guard) (AppendResult, error) {
+	cfg := l.cfg.Load()
+	if needsConversion(records, o, produceVersion, cfg) {
+		return l.appendConverted(records, leaderEpoch, o, produceVersion, g, cfg)
+	}
 	h, err := checkShape(records, o, produceVersion)
 	if err != nil {
 		return refused(-1), appendError(err)
 	}
-	cfg := l.cfg.Load()
 	if o == OriginClient && h.BaseOffset != 0 {
 		return refused(l.LogStartOffset()), fmt.Errorf("base offset %d instead of 0: %w", h.BaseOffset, ErrInvalidRecord)
 	}
@@ -90,10 +93,7 @@ func (l *Log) AppendVerified(records []byte, leaderEpoch int32, o Origin, produc
 func checkShape(records []byte, o Origin, version int16) (batch.Header, error) {
 	h, err := batch.ReadHeader(records)
 	switch {
-	case errors.Is(err, batch.ErrOldFormat):
-		if o == OriginClient && version < plainSince {
-			return h, fmt.Errorf("%w: %w", ErrUnsupportedFormat, err)
-		}
+	case err == nil && h.Magic < 2:
 		return h, fmt.Errorf("%w: produce version %d carries magic 2 only", ErrInvalidRecord, version)
 	case err == batch.ErrShort:
 		return h, fmt.Errorf("no whole record batch: %w", ErrInvalidRecord)
@@ -102,7 +102,7 @@ func checkShape(records []byte, o Origin, version int16) (batch.Header, error) {
 	case h.SizeInBytes() > len(records):
 		return h, fmt.Errorf("no whole record batch: %w", ErrInvalidRecord)
 	}
-	if o == OriginClient && h.Codec() == batch.Zstd && version < zstdSince {
+	if o == OriginClient && h.Codec() == batch.Zstd && version >= plainSince && version < zstdSince {
 		return h, fmt.Errorf("zstd in produce version %d: %w", version, ErrUnsupportedCompression)
 	}
 	return h, checkOneBatch(records[h.SizeInBytes():])
@@ -122,14 +122,19 @@ func checkOneBatch(rest []byte) error {
 
 // validate needs no lock: nothing it checks depends on what the log holds.
 func (l *Log) validate(records []byte, h batch.Header, o Origin, cfg *Config, now int64) (batch.Checked, error) {
-	target, keep := cfg.target()
-	rules := batch.Rules{Partition: l.tp, FromClient: o == OriginClient, Compacted: cfg.Compact, Type: cfg.TimestampType, Now: now,
-		BeforeMax: millis(cfg.TimestampBeforeMax), AfterMax: millis(cfg.TimestampAfterMax), Target: target, Keep: keep}
 	if h.Codec() != batch.None {
 		l.m.decompressing.enter()
 		defer l.m.decompressing.leave()
 	}
+	rules := l.rules(o, cfg, now)
 	return batch.Validate(records, h, &rules)
+}
+
+// rules are what the topic demands of records at a time in ms.
+func (l *Log) rules(o Origin, cfg *Config, now int64) batch.Rules {
+	target, keep := cfg.target()
+	return batch.Rules{Partition: l.tp, FromClient: o == OriginClient, Compacted: cfg.Compact, Type: cfg.TimestampType, Now: now,
+		BeforeMax: millis(cfg.TimestampBeforeMax), AfterMax: millis(cfg.TimestampAfterMax), Target: target, Keep: keep}
 }
 
 // leaderAppend is one batch on its way into the log.

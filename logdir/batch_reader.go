@@ -35,7 +35,7 @@ func (r *batchReader) close() {
 }
 
 // next returns the next batch, a view until the next call; ok is false at the end. A batch that is not
-// sound is ErrCorruptBatch, one of magic 0 or 1 batch.ErrOldFormat.
+// sound is ErrCorruptBatch.
 func (r *batchReader) next() (h batch.Header, b []byte, ok bool, err error) {
 	if r.from == r.n && r.at == r.end {
 		return h, nil, false, nil

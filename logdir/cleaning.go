@@ -15,7 +15,8 @@ import (
 // What goes, by the rules of Kafka's cleaner:
 //   - a record whose key has a newer one, and one without a key;
 //   - a tombstone, once the horizon that a first pass has written into its batch is over (KIP-534): a
-//     reader has delete.retention.ms from then on to see it;
+//     reader has delete.retention.ms from then on to see it; a tombstone of magic 0 or 1, whose message has no room
+//     for a horizon, once its segment is older by that much than the newest one cleaned before;
 //   - data of an aborted transaction, at once;
 //   - a transaction's marker, once a pass has met none of its data and the horizon set then is over.
 //
@@ -32,6 +33,10 @@ type cleaning struct {
 
 	out     *segment // being written
 	pending []byte   // of it, not written yet
+	// A segment written after oldHorizon, in ms, keeps the tombstones in it that are messages of magic 0 or 1; keepOld
+	// says so of the segment at hand.
+	oldHorizon int64
+	keepOld    bool
 	// Of the batch at hand.
 	header  *batch.Header
 	horizon int64 // math.MaxInt64 without one
@@ -68,6 +73,9 @@ func (k *cleaning) run() (end int64, err error) {
 	}
 	end = k.keys.latest + 1
 	k.txns = newCleanedTxns()
+	if cleaned := between(l.list(), -1, k.from); len(cleaned) > 0 {
+		k.oldHorizon = cleaned[len(cleaned)-1].modified.Load() - millis(k.cfg.DeleteRetention)
+	}
 	for _, group := range k.groups(between(l.list(), -1, end)) {
 		if err := k.rewrite(group); err != nil {
 			return 0, err
@@ -130,7 +138,7 @@ func countRecords(list []*segment, enough int64) (n int64, err error) {
 			if !ok {
 				break
 			}
-			n += int64(h.Count)
+			n += h.AtMost()
 		}
 		c.close()
 	}
@@ -282,6 +290,7 @@ func (k *cleaning) sift(group []*segment, i int, s *segment) error {
 		end = group[i+1].base
 	}
 	k.txns.expect(abortedBetween(k.log.list(), s.base, end))
+	k.keepOld = s.modified.Load() > k.oldHorizon
 	r, err := k.open(s, 0)
 	if err != nil {
 		return err
@@ -308,7 +317,9 @@ func (k *cleaning) batch(h *batch.Header, b []byte) error {
 		return err
 	}
 	horizon, has := h.DeleteHorizon()
-	if !has {
+	if h.Magic < 2 && !k.keepOld {
+		horizon = math.MinInt64
+	} else if !has {
 		horizon = math.MaxInt64
 	}
 	k.header, k.horizon, k.discard = h, horizon, idle && (!h.IsControl() || horizon <= k.now)

@@ -32,11 +32,14 @@ type Config struct {
 	// CompressionType is compression.type: producer, uncompressed, gzip, snappy, lz4, zstd.
 	CompressionType                string
 	GzipLevel, Lz4Level, ZstdLevel int // compression.*.level; zero is the default
-	TimestampType                  batch.TimestampType
-	TimestampBeforeMax             time.Duration // message.timestamp.before.max.ms
-	TimestampAfterMax              time.Duration // message.timestamp.after.max.ms
-	FlushMessages                  int64         // flush.messages
-	FlushAge                       time.Duration // flush.ms
+	// MessageFormat is the magic of what is stored: 2, but for message.format.version below 0.11 in a cluster whose
+	// inter.broker.protocol.version is below 3.0.
+	MessageFormat      int8
+	TimestampType      batch.TimestampType
+	TimestampBeforeMax time.Duration // message.timestamp.before.max.ms
+	TimestampAfterMax  time.Duration // message.timestamp.after.max.ms
+	FlushMessages      int64         // flush.messages
+	FlushAge           time.Duration // flush.ms
 }
 
 // Forever is how settings say that something never happens: Kafka's Long.MAX_VALUE milliseconds do not
@@ -59,6 +62,7 @@ func DefaultConfig() Config {
 		MinCleanableRatio:  0.5,
 		MaxMessageBytes:    1048588,
 		CompressionType:    "producer",
+		MessageFormat:      2,
 		TimestampType:      batch.CreateTime,
 		TimestampBeforeMax: Forever,
 		TimestampAfterMax:  Forever,

@@ -32,7 +32,8 @@ var (
 	ErrUnknownCodec = batch.ErrUnknownCodec
 	// ErrDecompress: the codec cannot read the records (UNKNOWN_SERVER_ERROR, as in Kafka).
 	ErrDecompress = batch.ErrDecompress
-	// ErrUnsupportedFormat: a message set of magic 0 or 1 (UNSUPPORTED_FOR_MESSAGE_FORMAT).
+	// ErrUnsupportedFormat: messages of magic 0 and 1 cannot tell it: a producer's sequence, a transaction, in magic 0 a
+	// timestamp (UNSUPPORTED_FOR_MESSAGE_FORMAT).
 	ErrUnsupportedFormat = errors.New("unsupported message format")
 	// ErrOffsetOutOfRange: no such offset in the log (OFFSET_OUT_OF_RANGE).
 	ErrOffsetOutOfRange = errors.New("offset out of range")
@@ -84,6 +85,9 @@ func appendError(err error) error {
 	}
 	if errors.Is(err, batch.ErrTooLarge) {
 		return errors.Join(ErrTooLarge, err)
+	if errors.Is(err, batch.ErrFormat) {
+		return errors.Join(ErrUnsupportedFormat, err)
+	}
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package logdir
 
 import (
-	"errors"
 	"fmt"
 
 	"ottla/logdir/batch"
@@ -41,9 +40,6 @@ func checkReplicated(records []byte) (headers []batch.Header, n int, err error) 
 		h, err := batch.Check(records[n:])
 		if err == batch.ErrShort {
 			break
-		}
-		if errors.Is(err, batch.ErrOldFormat) {
-			return headers, n, fmt.Errorf("%w: %w", ErrUnsupportedFormat, err)
 		}
 		if err != nil {
 			return headers, n, appendError(err)

@@ -23,7 +23,7 @@ import (
 )
 
 // The directories in testdata were written by Apache Kafka 3.9.1: clean was stopped properly, unclean was
-// killed with a transaction open. Beside each stands every record that is in it.
+// killed with a transaction open, oldformat has topics of magic 0 and 1. Beside each stands every record that is in it.
 
 // unpack returns the log directory of an archive.
 func unpack(t *testing.T, archive string) string {
@@ -92,6 +92,7 @@ type goldenRecord struct {
 	BatchLastOffset   int64
 	BatchBytes        int
 	BatchRecords      int32
+	Magic             int8
 	Codec             string
 	TimestampType     string
 	BatchMaxTimestamp int64
@@ -159,17 +160,27 @@ func goldenBatch(t *testing.T, tp cluster.TopicPartition, s *segment, b []byte) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	first, err := batch.FirstOffset(b, &h)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for r, err := range batch.Records(b) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		g := goldenRecord{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value,
-			Headers: goldenHeaders(r.Headers), Sequence: -1, Segment: offsetName(s.base, suffixLog), BatchBaseOffset: h.BaseOffset, BatchLastOffset: h.LastOffset(),
-			BatchBytes: h.SizeInBytes(), BatchRecords: h.Count, Codec: h.Codec().String(), TimestampType: "CreateTime", BatchMaxTimestamp: h.MaxTimestamp,
+			Headers: goldenHeaders(r.Headers), Sequence: -1, Segment: offsetName(s.base, suffixLog), BatchBaseOffset: first, BatchLastOffset: h.LastOffset(),
+			BatchBytes: h.SizeInBytes(), BatchRecords: h.Count, Magic: h.Magic, Codec: h.Codec().String(), TimestampType: "CreateTime", BatchMaxTimestamp: h.MaxTimestamp,
 			LeaderEpoch: h.LeaderEpoch, ProducerID: h.ProducerID, ProducerEpoch: h.ProducerEpoch, BaseSequence: h.BaseSequence,
 			Transactional: h.IsTransactional(), Control: h.IsControl()}
 		if h.TimestampType() == batch.LogAppendTime {
 			g.TimestampType = "LogAppendTime"
+		}
+		if h.Magic < 2 {
+			g.BatchRecords = 0 // the head of a message does not tell
+		}
+		if h.Magic == 0 {
+			g.TimestampType = "NoTimestampType"
 		}
 		if h.BaseSequence >= 0 {
 			g.Sequence = batch.AddSequence(h.BaseSequence, int32(r.Offset-h.BaseOffset))
@@ -211,7 +222,7 @@ func (g *goldenRecord) text() string {
 }
 
 func TestGoldenDirectories(t *testing.T) {
-	for _, name := range []string{"clean", "unclean"} {
+	for _, name := range []string{"clean", "unclean", "oldformat"} {
 		t.Run(name, func(t *testing.T) {
 			dir := unpack(t, name+".tar.gz")
 			want := expected(t, name+".expected.jsonl")
@@ -335,7 +346,13 @@ func consume(t *testing.T, data []byte, from int64, aborted []AbortedTxn, offset
 // TestRebuiltIndexesEqualKafkas takes away all that can be built anew from the records, opens the
 // directory as after a crash, closes it, and compares with what Kafka had written.
 func TestRebuiltIndexesEqualKafkas(t *testing.T) {
-	dir := unpack(t, "clean.tar.gz")
+	for _, archive := range []string{"clean.tar.gz", "oldformat.tar.gz"} {
+		t.Run(archive, func(t *testing.T) { rebuildIndexes(t, archive) })
+	}
+}
+
+func rebuildIndexes(t *testing.T, archive string) {
+	dir := unpack(t, archive)
 	want := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || strings.Contains(path, "-delete") || strings.HasSuffix(path, suffixDeleted) {
@@ -361,8 +378,11 @@ func TestRebuiltIndexesEqualKafkas(t *testing.T) {
 	o := goldenOptions(t, dir)
 	m, err := Open(t.Context(), o, func(topic string) Config {
 		c := DefaultConfig()
-		if topic == "segs" {
+		switch topic {
+		case "segs":
 			c.IndexIntervalBytes = 300
+		case "v0-segs", "v1-segs":
+			c.IndexIntervalBytes = 200
 		}
 		return c
 	})

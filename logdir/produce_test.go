@@ -50,7 +50,7 @@ func TestProduceAnswers(t *testing.T) {
 		"a flipped bit":                          {records: func() []byte { b := plain(0, 2, 1); b[70] ^= 1; return b }(), want: ErrCorruptBatch, logStart: -1},
 		"magic 3":                                {records: changed(func(b []byte) { b[16] = 3 }), want: ErrCorruptBatch, logStart: -1, message: "Invalid magic found in record: 3"},
 		"magic 1 in produce v9":                  {records: changed(func(b []byte) { b[16] = 1 }), want: ErrInvalidRecord, logStart: -1},
-		"magic 1 in produce v2":                  {records: changed(func(b []byte) { b[16] = 1 }), version: 2, want: ErrUnsupportedFormat, logStart: -1},
+		"magic 1 with the CRC of magic 2":        {records: changed(func(b []byte) { b[16] = 1 }), version: 2, want: ErrCorruptBatch, logStart: -1},
 		"two batches":                            {records: append(plain(0, 1, 1), plain(1, 1, 1)...), want: ErrInvalidRecord, logStart: -1},
 		"nothing":                                {records: nil, want: ErrInvalidRecord, logStart: -1},
 		"last offset delta 5 with 2 records":     {records: changed(func(b []byte) { b[26] = 5 }), want: ErrInvalidRecord},

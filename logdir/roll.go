@@ -26,7 +26,11 @@ func (l *Log) rollIfNeededLocked(cfg *Config, n int, h *batch.Header, now int64)
 	if !full {
 		return nil
 	}
-	return l.rollLocked(max(h.BaseOffset, l.mu.written.offset), cfg)
+	base := l.mu.written.offset
+	if !h.IsWrapper() { // whose header does not tell its first offset
+		base = max(base, h.BaseOffset)
+	}
+	return l.rollLocked(base, cfg)
 }
 
 // age is how long the segment has been filled, by the timestamps of its first batch and of the one to

@@ -1,7 +1,6 @@
 package logdir
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -97,10 +96,8 @@ type scanError struct {
 func (e *scanError) Error() string {
 	return fmt.Sprintf("%s, position %d: %v", e.name, e.position, e.err)
 }
-func (e *scanError) Unwrap() error { return e.err }
-func (e *scanError) Is(target error) bool {
-	return target == ErrCorruptBatch && !errors.Is(e.err, batch.ErrOldFormat)
-}
+func (e *scanError) Unwrap() error        { return e.err }
+func (e *scanError) Is(target error) bool { return target == ErrCorruptBatch }
 
 // locate finds the first batch whose last offset is at least offset, below the position end. ok is
 // false if there is none.

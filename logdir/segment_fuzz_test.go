@@ -45,7 +45,7 @@ func fuzzSegment(t *testing.T, data []byte, flip int) {
 	defer after.Abandon()
 	again, ok := after.Log(orders)
 	if !ok {
-		return // quarantined: an old format, or a marker that cannot be read
+		return // quarantined: a marker that cannot be read
 	}
 	if again.LogEndOffset() < 3 {
 		t.Fatalf("log end %d", again.LogEndOffset())

@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"ottla/logdir/batch"
@@ -10,6 +11,9 @@ import (
 // OffsetForTimestamp finds the first record whose timestamp is at least ts, from the log start on.
 // epoch is its leader epoch, -1 if unknown.
 func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32, found bool, err error) {
+	if l.cfg.Load().MessageFormat == 0 {
+		return -1, -1, -1, false, fmt.Errorf("%v: a timestamp in a topic of magic 0: %w", l.tp, ErrUnsupportedFormat)
+	}
 	for {
 		end, start, list := l.view()
 		offset, timestamp, epoch, found, err = l.timestampIn(list, ts, start, end)
@@ -52,6 +56,9 @@ func (l *Log) view() (end *mark, start int64, list []*segment) {
 
 // MaxTimestamp finds the first record that has the largest timestamp of the log.
 func (l *Log) MaxTimestamp() (offset, timestamp int64, epoch int32, found bool, err error) {
+	if l.cfg.Load().MessageFormat == 0 {
+		return l.OffsetForTimestamp(batch.NoTimestamp) // which says why not
+	}
 	largest := batch.NoTimestamp
 	for _, s := range l.list() {
 		largest = max(largest, s.maxTimestamp().timestamp)

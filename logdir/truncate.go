@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"ottla/logdir/batch"
 )
 
 // TruncateTo cuts the log off so that offset is its end, if it has more: a follower's way back to where
@@ -136,7 +138,29 @@ func (l *Log) cutPoint(s *segment, offset int64) (position, end int64, err error
 	if !ok {
 		return size, min(offset, l.mu.written.offset), nil
 	}
-	return position, min(offset, h.BaseOffset), nil
+	base := h.BaseOffset
+	if h.IsWrapper() {
+		if base, err = s.firstOffset(&h, position); err != nil {
+			return 0, 0, err
+		}
+	}
+	return position, min(offset, base), nil
+}
+
+// firstOffset is that of the first message in a wrapper.
+func (s *segment) firstOffset(h *batch.Header, position int64) (int64, error) {
+	c, err := s.scan(position, s.size.Load())
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	b, err := c.batch(h, position, nil)
+	if err != nil {
+		return 0, err
+	}
+	// What cannot be read goes as well; only where the log ends then is less sure.
+	first, _ := batch.FirstOffset(b, h)
+	return first, nil
 }
 
 // backTo lowers the published end, the high watermark and the recovery point, the watermark first:

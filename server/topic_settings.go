@@ -112,6 +112,7 @@ func logConfig(t config.Topic) logdir.Config {
 		GzipLevel:          int(t.CompressionGzipLevel),
 		Lz4Level:           int(t.CompressionLz4Level),
 		ZstdLevel:          int(t.CompressionZstdLevel),
+		MessageFormat:      t.MessageFormat,
 		TimestampType:      batch.CreateTime,
 		TimestampBeforeMax: t.TimestampBeforeMax,
 		TimestampAfterMax:  t.TimestampAfterMax,

@@ -25,6 +25,22 @@
 // key length and key, value length and value (length -1 is null), count of headers, and for each its
 // key length, key, value length, value.
 //
+// Before, there were messages of magic 0 and 1 (Kafka 0.8 and 0.10), each a record of its own:
+//
+//	 0  int64   offset
+//	 8  int32   size                 bytes that follow this field
+//	12  uint32  CRC-32               over everything behind it
+//	16  int8    magic                0 or 1
+//	17  int8    attributes           bits 0-2 codec, in magic 1 3 LogAppendTime
+//	18  int64   timestamp            magic 1 only
+//	    int32 and key, int32 and value; length -1 is null
+//
+// To be compressed together, messages become the value of another one, whose attributes have the codec: a wrapper, whose offset
+// is that of the last, and whose timestamp is the largest. Offsets within are absolute in magic 0 and count from 0 in magic
+// 1. Here such a message is read as a batch without a producer and leader epoch, so that logs written by old brokers are read as
+// any other; Convert makes records of one format into those of another when they are appended, Downgrade when they are fetched
+// by an old client.
+//
 // Bytes from outside are never trusted: a count is checked against the bytes that are there, and
 // decompression stops at a bound (ErrTooLarge) instead of filling the memory.
 package batch

@@ -10,6 +10,7 @@ import (
 type Filter struct {
 	payload []byte // of a compressed batch
 	records []byte // of the batch to be
+	set     messageSet
 }
 
 // Key is what decides over a record: where it is, and its key.
@@ -36,6 +37,9 @@ type Cut struct {
 
 // Keys walks the keys of a whole batch whose header is h, until f answers false. It checks no CRC.
 func (f *Filter) Keys(h *Header, b []byte, each func(Key) bool) error {
+	if h.Magic < 2 {
+		return f.messageKeys(b, each)
+	}
 	payload, err := f.open(h, b)
 	if err != nil {
 		return err
@@ -79,6 +83,9 @@ func (f *Filter) open(h *Header, b []byte) ([]byte, error) {
 // offset stay, as do the header's producer fields. A batch that keeps all is copied as it is. Errors: those
 // of Records.
 func (f *Filter) Append(dst, b []byte, h *Header, c *Cut) (out []byte, kept int, err error) {
+	if h.Magic < 2 {
+		return f.appendMessages(dst, b, h, c)
+	}
 	payload, err := f.open(h, b)
 	if err != nil {
 		return dst, 0, err

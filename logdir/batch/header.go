@@ -57,8 +57,6 @@ var (
 	ErrCorrupt = errors.New("corrupt batch")
 	// ErrMagic says that the format is none that Kafka ever wrote.
 	ErrMagic = errors.New("unknown magic")
-	// ErrOldFormat says that the bytes are a message set of magic 0 or 1.
-	ErrOldFormat = errors.New("message format older than 2")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -73,7 +71,8 @@ const (
 	LogAppendTime TimestampType = 1
 )
 
-// Header is the head of a batch of magic 2, without its records.
+// Header is the head of a batch of magic 2, without its records; or that of a message of magic 0 or 1, which has no
+// producer and no leader epoch. Of a message that wraps others, BaseOffset is the last offset, and Count is 0.
 type Header struct {
 	BaseOffset int64
 	// Length counts the bytes behind the length field; see SizeInBytes.
@@ -92,10 +91,13 @@ type Header struct {
 }
 
 // ReadHeader reads the header that b begins with. The batch itself need not be there in full.
-// Errors: ErrShort, ErrCorrupt (a length no batch can have), ErrMagic, ErrOldFormat.
+// Errors: ErrShort, ErrCorrupt (a length no batch can have), ErrMagic.
 func ReadHeader(b []byte) (Header, error) {
 	if err := checkStart(b); err != nil {
 		return Header{}, err
+	}
+	if b[posMagic] < 2 {
+		return readMessageHeader(b)
 	}
 	if len(b) < HeaderSize {
 		return Header{}, ErrShort
@@ -107,7 +109,7 @@ func ReadHeader(b []byte) (Header, error) {
 	return h, nil
 }
 
-// checkStart checks what is common to all formats and says which format it is.
+// checkStart checks what is common to all formats.
 func checkStart(b []byte) error {
 	if len(b) < MagicSize {
 		return ErrShort
@@ -115,14 +117,10 @@ func checkStart(b []byte) error {
 	if n := int32(binary.BigEndian.Uint32(b[posLength:])); n < minLegacyLength {
 		return fmt.Errorf("length %d is less than the minimum record overhead (%d): %w", n, minLegacyLength, ErrCorrupt)
 	}
-	switch magic := int8(b[posMagic]); magic {
-	case 0, 1:
-		return ErrOldFormat
-	case 2:
-		return nil
-	default:
+	if magic := int8(b[posMagic]); magic < 0 || magic > 2 {
 		return &MagicError{Magic: magic}
 	}
+	return nil
 }
 
 // MagicError is an ErrMagic with the magic that was found.

@@ -29,7 +29,8 @@ type Record struct {
 
 // Records walks the records of one whole batch, decompressing it first (at most MaxDecompressed
 // bytes). The records' bytes stay valid when the walk is over. It checks no CRC. An error ends it:
-// ErrInvalidRecord, ErrDecompress, ErrTooLarge, ErrUnknownCodec, or those of ReadHeader.
+// ErrInvalidRecord, ErrDecompress, ErrTooLarge, ErrUnknownCodec, or those of ReadHeader. A message of magic 0 or 1 is
+// a batch of one record, or of those that it wraps.
 func Records(b []byte) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		h, err := ReadHeader(b)
@@ -40,6 +41,10 @@ func Records(b []byte) iter.Seq2[Record, error] {
 			yield(Record{}, err)
 			return
 		}
+		if h.Magic < 2 {
+			walkMessages(b, yield)
+			return
+		}
 		payload := b[HeaderSize:h.SizeInBytes()]
 		if h.Codec() != None {
 			if payload, err = Decompress(nil, h.Codec(), payload, MaxDecompressed); err != nil {
@@ -48,6 +53,16 @@ func Records(b []byte) iter.Seq2[Record, error] {
 			}
 		}
 		walkRecords(&h, payload, yield)
+	}
+}
+
+func walkMessages(b []byte, yield func(Record, error) bool) {
+	s, _, err := openMessages(b, nil)
+	if err == nil {
+		err = s.each(func(r Record, _ int8) bool { return yield(r, nil) })
+	}
+	if err != nil {
+		yield(Record{}, err)
 	}
 }
 

@@ -18,6 +18,9 @@ func Check(b []byte) (Header, error) {
 	if n > len(b) {
 		return h, ErrShort
 	}
+	if h.Magic < 2 {
+		return h, checkMessage(b, &h)
+	}
 	if sum := crc32.Checksum(b[posAttributes:n], castagnoli); sum != h.CRC {
 		return h, fmt.Errorf("stored crc = %d, computed crc = %d: %w", h.CRC, sum, ErrCorrupt)
 	}
@@ -50,7 +53,7 @@ func All(data []byte) iter.Seq2[[]byte, error] {
 // SetOffset sets the base offset in place. It is outside the CRC.
 func SetOffset(b []byte, base int64) { binary.BigEndian.PutUint64(b[posBaseOffset:], uint64(base)) }
 
-// SetLeaderEpoch sets the leader epoch in place. It is outside the CRC.
+// SetLeaderEpoch sets the leader epoch in place. It is outside the CRC. Only batches of magic 2 have one.
 func SetLeaderEpoch(b []byte, epoch int32) {
 	binary.BigEndian.PutUint32(b[posLeaderEpoch:], uint32(epoch))
 }

@@ -26,6 +26,8 @@ type Topic struct {
 	CompressionGzipLevel int32  `key:"compression.gzip.level"`
 	CompressionLz4Level  int32  `key:"compression.lz4.level"`
 	CompressionZstdLevel int32  `key:"compression.zstd.level"`
+	// MessageFormat is the magic of stored records: 2, unless message.format.version counts (Protocol.OldRecordFormats).
+	MessageFormat int8
 	// TimestampType is CreateTime or LogAppendTime.
 	TimestampType      string        `key:"message.timestamp.type"`
 	TimestampBeforeMax time.Duration // message.timestamp.before.max.ms, or the older difference
@@ -56,9 +58,25 @@ func (c *Config) Topic(overrides map[string]string) Topic {
 	fill(&t, values)
 	t.Compact = cleansBy(values["cleanup.policy"], "compact")
 	t.Delete = cleansBy(values["cleanup.policy"], "delete")
+	t.MessageFormat = c.messageFormat(text(values["message.format.version"]))
 	t.TimestampBeforeMax = timestampMax(values, "message.timestamp.before.max.ms")
 	t.TimestampAfterMax = timestampMax(values, "message.timestamp.after.max.ms")
 	return t
+}
+
+// messageFormat is the magic that records of a release have.
+func (c *Config) messageFormat(release string) int8 {
+	p, ok := parseProtocol(release)
+	switch {
+	case !ok || !c.Protocol.OldRecordFormats():
+		return 2
+	case p < 1000: // 0.10.0
+		return 0
+	case p < 1100: // 0.11.0
+		return 1
+	default:
+		return 2
+	}
 }
 
 func cleansBy(policy Value, word string) bool {
@@ -96,8 +114,8 @@ func (c *Config) setTopicDefaults() {
 	c.topicDefaults = make(map[string]string, len(tables().topic))
 	for _, k := range tables().topic {
 		c.topicDefaults[k.Name] = *k.Default
-		if k.Name == "message.format.version" {
-			continue // From inter.broker.protocol.version 3.0 the broker's setting is ignored.
+		if k.Name == "message.format.version" && !c.Protocol.OldRecordFormats() {
+			continue // the broker's setting is ignored
 		}
 		for _, name := range brokerSynonyms(k.BrokerName) {
 			if v := c.settings.values[name]; v != nil {
