@@ -56,15 +56,12 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 	m.background.each(o.RetentionCheckInterval, m.applyRetention)
 	m.background.each(o.RecoveryPointCheckpointInterval, m.checkpointRecoveryPoints)
 	m.background.each(o.LogStartCheckpointInterval, m.checkpointLogStarts)
-	m.background.each(producerExpiryCheck, m.expireProducers)
+	m.background.each(o.ProducerExpiryCheckInterval, m.expireProducers)
 	m.background.each(flushCheck, m.flushOld)
 	return m, nil
 }
 
-const (
-	producerExpiryCheck = 10 * time.Minute
-	flushCheck          = time.Second
-)
+const flushCheck = time.Second
 
 func (m *Manager) open(ctx context.Context) error {
 	var failed error

@@ -26,6 +26,7 @@ type Options struct {
 	RecoveryPointCheckpointInterval time.Duration // log.flush.offset.checkpoint.interval.ms
 	LogStartCheckpointInterval      time.Duration // log.flush.start.offset.checkpoint.interval.ms
 	ProducerIDExpiration            time.Duration // producer.id.expiration.ms; zero is a day
+	ProducerExpiryCheckInterval     time.Duration // producer.id.expiration.check.interval.ms; zero is ten minutes
 	Cleaner                         CleanerOptions
 	// MaxOpenFiles is how many files of segments are kept open at once; zero is 4096.
 	MaxOpenFiles int
@@ -45,6 +46,9 @@ func (o *Options) fill() {
 	}
 	if o.ProducerIDExpiration <= 0 {
 		o.ProducerIDExpiration = 24 * time.Hour
+	}
+	if o.ProducerExpiryCheckInterval <= 0 {
+		o.ProducerExpiryCheckInterval = 10 * time.Minute
 	}
 	if o.MaxOpenFiles <= 0 {
 		o.MaxOpenFiles = 4096

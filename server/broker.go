@@ -265,7 +265,8 @@ func (b *Broker) openLogs(ctx context.Context) error {
 		Defaults: logConfig(b.live.Current().Topic(nil)), RecoveryThreads: recoveryThreads(b.live.Current()),
 		RetentionCheckInterval: c.RetentionCheckInterval, RecoveryPointCheckpointInterval: c.RecoveryPointCheckpoint,
 		LogStartCheckpointInterval: c.LogStartCheckpoint, ProducerIDExpiration: c.ProducerIDExpiration,
-		Cleaner: cleanerOptions(b.live.Current()), Log: b.loggers.Named("logdir"), Metrics: b.metrics, OnDirFailure: b.dirFailed,
+		ProducerExpiryCheckInterval: c.ProducerExpiryCheckInterval, Cleaner: cleanerOptions(b.live.Current()),
+		Log: b.loggers.Named("logdir"), Metrics: b.metrics, OnDirFailure: b.dirFailed,
 	}, b.topics.log)
 	if err != nil {
 		return err

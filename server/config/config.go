@@ -83,6 +83,7 @@ type Config struct {
 	RecoveryPointCheckpoint        time.Duration `key:"log.flush.offset.checkpoint.interval.ms"`
 	LogStartCheckpoint             time.Duration `key:"log.flush.start.offset.checkpoint.interval.ms"`
 	ProducerIDExpiration           time.Duration `key:"producer.id.expiration.ms"`
+	ProducerExpiryCheckInterval    time.Duration `key:"producer.id.expiration.check.interval.ms"`
 	HighWatermarkCheckpoint        time.Duration `key:"replica.high.watermark.checkpoint.interval.ms"`
 	ReplicaLagTimeMax              time.Duration `key:"replica.lag.time.max.ms"`
 	ReplicaSelector                string        `key:"replica.selector.class"` // RackAwareSelector, or another name for the leader
