@@ -100,9 +100,7 @@ func (s *source) RoundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response
 			out := kmsg.NewFetchResponseTopicPartition()
 			out.Partition, out.ErrorCode, out.HighWatermark = p.Partition, s.code, p.FetchOffset+5
 			if s.code == 0 {
-				b := batch.NewBuilder(batch.PlainOptions(batch.None))
-				b.Append(1000, nil, []byte("value"))
-				out.RecordBatches = append([]byte(nil), b.Bytes()...)
+				out.RecordBatches = oneRecord()
 				batch.SetOffset(out.RecordBatches, p.FetchOffset)
 			}
 			topic.Partitions = append(topic.Partitions, out)
@@ -112,6 +110,13 @@ func (s *source) RoundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response
 	answer := req.ResponseKind()
 	answer.SetVersion(r.Version)
 	return answer, answer.ReadFrom(resp.AppendTo(nil))
+}
+
+// oneRecord is a batch.
+func oneRecord() []byte {
+	b := batch.NewBuilder(batch.PlainOptions(batch.None))
+	b.Append(1000, nil, []byte("value"))
+	return slices.Clone(b.Bytes())
 }
 
 // seen are the fetches that were begun, and those of them that were answered.
