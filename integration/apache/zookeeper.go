@@ -26,26 +26,34 @@ type ZooKeeperOptions struct {
 // StartZooKeeper starts a ZooKeeper and waits until it serves.
 func (i *Installation) StartZooKeeper(o ZooKeeperOptions) (*ZooKeeper, error) {
 	return withFreePort(o.Port, func(port int) (*ZooKeeper, error) {
-		settings := map[string]string{
-			"tickTime": "2000", "dataDir": filepath.Join(o.Dir, "data"),
-			"clientPort": fmt.Sprint(port), "clientPortAddress": "127.0.0.1",
-			"admin.enableServer": "false", "maxClientCnxns": "0", "4lw.commands.whitelist": "*",
-		}
-		config := filepath.Join(o.Dir, "zookeeper.properties")
-		if err := writeProperties(config, settings, o.Properties); err != nil {
-			return nil, err
-		}
-		cmd, err := i.command(o.Dir, "INFO", []string{"-Xmx256m"}, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config)
+		z, err := i.launchZooKeeper(o, port, "-Xmx256m")
 		if err != nil {
 			return nil, err
 		}
-		p, err := StartProcess("zookeeper", o.Dir, cmd)
-		if err != nil {
-			return nil, err
-		}
-		z := &ZooKeeper{p, fmt.Sprintf("127.0.0.1:%d", port)}
-		return z, p.WaitReady(z.ready)
+		return z, z.WaitReady(z.ready)
 	})
+}
+
+// launchZooKeeper runs a server, and waits for nothing.
+func (i *Installation) launchZooKeeper(o ZooKeeperOptions, port int, jvm ...string) (*ZooKeeper, error) {
+	settings := map[string]string{
+		"tickTime": "2000", "dataDir": filepath.Join(o.Dir, "data"),
+		"clientPort": fmt.Sprint(port), "clientPortAddress": "127.0.0.1",
+		"admin.enableServer": "false", "maxClientCnxns": "0", "4lw.commands.whitelist": "*",
+	}
+	config := filepath.Join(o.Dir, "zookeeper.properties")
+	if err := writeProperties(config, settings, o.Properties); err != nil {
+		return nil, err
+	}
+	cmd, err := i.command(o.Dir, "INFO", jvm, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config)
+	if err != nil {
+		return nil, err
+	}
+	p, err := StartProcess("zookeeper", o.Dir, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return &ZooKeeper{p, fmt.Sprintf("127.0.0.1:%d", port)}, nil
 }
 
 // ready asks for "ruok": right after its port has opened a server serves nobody yet.

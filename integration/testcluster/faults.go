@@ -3,7 +3,6 @@ package testcluster
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -92,9 +91,7 @@ func (b *Broker) expireSession() error {
 			return fmt.Errorf("session 0x%x is over already", session.session)
 		}
 	} else {
-		hosts, _, _ := strings.Cut(c.zookeeper, "/")
-		first, _, _ := strings.Cut(hosts, ",")
-		if err := closeSession(first, session); err != nil {
+		if err := closeSession(c.links.servers, session); err != nil {
 			return err
 		}
 	}

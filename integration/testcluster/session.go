@@ -43,11 +43,11 @@ func (s *sniffer) read(b []byte) {
 
 // closeSession ends a session at any ZooKeeper as if its client had expired: a second connection takes it
 // over and closes it, and the first learns that it is gone when it comes back. If the client is quicker and takes the
-// session back, it is tried again.
-func closeSession(server string, h handshake) error {
+// session back, it is tried again. Of several servers each is tried in turn, since some of an ensemble may be down.
+func closeSession(servers []string, h handshake) error {
 	deadline := time.Now().Add(sessionPatience)
-	for {
-		over, err := tryCloseSession(server, h)
+	for attempt := 0; ; attempt++ {
+		over, err := tryCloseSession(servers[attempt%len(servers)], h)
 		if over || time.Now().After(deadline) {
 			return err
 		}

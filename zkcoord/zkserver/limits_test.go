@@ -120,12 +120,13 @@ func TestMultiReadIsBounded(t *testing.T) {
 // TestStandstillEndsNoSession holds the lock, and with it the whole server, for longer than a session lives.
 func TestStandstillEndsNoSession(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{MinSession: 100 * time.Millisecond})
+	const timeout = 2 * time.Second // not over before the lock is had, on a busy machine
+	s := start(t, Options{MinSession: timeout})
 	w := dialWire(t, s.Addr())
-	w.handshake(hello{timeout: 400})
+	w.handshake(hello{timeout: int32(timeout.Milliseconds())})
 	s.mu.Lock()
 	before := time.Now()
-	time.Sleep(stalledTime + 500*time.Millisecond)
+	time.Sleep(stalledTime + timeout + 500*time.Millisecond)
 	s.mu.Unlock()
 	for {
 		s.mu.Lock()
