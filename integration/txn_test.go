@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -208,48 +207,4 @@ func TestCopiersOutliveEachOfThreeBrokers(t *testing.T) {
 			cluster.AwaitReady()
 		}
 	})
-}
-
-// sarama's transactional producer, with its offsets in the transaction.
-func TestSaramaCopiesEachRecordOnce(t *testing.T) {
-	cluster := testcluster.Start(t, 1)
-	createTopics(t, cluster.Addrs(), 1, 1, "in", "out")
-	const numbers, batch = 500, 25
-	produceNumbers(t, franzAt(t, cluster.Addrs()[0]), "in", numbers)
-	conf := saramaConfig()
-	conf.Producer.Idempotent, conf.Producer.RequiredAcks, conf.Net.MaxOpenRequests = true, sarama.WaitForAll, 1
-	conf.Producer.Transaction.ID, conf.Producer.Transaction.Timeout = "sarama-copier", 10*time.Second
-	producer, err := sarama.NewSyncProducer(cluster.Addrs(), conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = producer.Close() }()
-	messages := consumePartition(t, cluster, "in", 0, numbers)
-	for n := 0; len(messages) > 0; n++ {
-		if err := producer.BeginTxn(); err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range messages[:batch] {
-			if _, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: "out", Key: sarama.ByteEncoder(m.Key), Value: sarama.ByteEncoder(m.Value)}); err != nil {
-				t.Fatalf("transaction %d: %v", n, err)
-			}
-		}
-		last := messages[batch-1].Offset + 1
-		offsets := map[string][]*sarama.PartitionOffsetMetadata{"in": {{Partition: 0, Offset: last, LeaderEpoch: -1}}}
-		if err := producer.AddOffsetsToTxn(offsets, "sarama-copiers"); err != nil {
-			t.Fatalf("transaction %d: %v", n, err)
-		}
-		if n%3 == 1 {
-			if err := producer.AbortTxn(); err != nil {
-				t.Fatalf("abort transaction %d: %v", n, err)
-			}
-			continue // and once more
-		}
-		if err := producer.CommitTxn(); err != nil {
-			t.Fatalf("commit transaction %d: %v", n, err)
-		}
-		messages = messages[batch:]
-	}
-	committedNumbers(t, cluster.Addrs(), "out", numbers)
-	caughtUp(t, cluster.Addrs(), "sarama-copiers", "in")
 }
