@@ -83,11 +83,11 @@ func appendError(err error) error {
 	if errors.Is(err, batch.ErrCorrupt) {
 		return errors.Join(ErrCorruptBatch, err)
 	}
-	if errors.Is(err, batch.ErrTooLarge) {
-		return errors.Join(ErrTooLarge, err)
 	if errors.Is(err, batch.ErrFormat) {
 		return errors.Join(ErrUnsupportedFormat, err)
 	}
+	if errors.Is(err, batch.ErrTooLarge) {
+		return errors.Join(ErrTooLarge, err)
 	}
 	return err
 }

@@ -247,10 +247,6 @@ func (l *Log) AssignEpochStart(epoch int32, start int64) error {
 	if err := l.usableLocked(); err != nil {
 		return err
 	}
-	return l.failing(l.assignEpochLocked(epoch, start))
-}
-
-// assignEpochLocked writes the file at once and leaves the sync to the next flush, so that a broker may
 	if l.cfg.Load().MessageFormat < 2 {
 		// Messages of magic 0 and 1 tell no epoch, so followers would not learn what this log then claims to know.
 		if len(l.epochs.list()) > 0 {
@@ -258,6 +254,10 @@ func (l *Log) AssignEpochStart(epoch int32, start int64) error {
 		}
 		return l.failing(l.writeEpochsLocked())
 	}
+	return l.failing(l.assignEpochLocked(epoch, start))
+}
+
+// assignEpochLocked writes the file at once and leaves the sync to the next flush, so that a broker may
 // take over thousands of partitions without waiting for its disk. See leaderEpochs.writes.
 func (l *Log) assignEpochLocked(epoch int32, start int64) error {
 	if epoch < 0 {
