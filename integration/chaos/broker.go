@@ -60,6 +60,8 @@ func (b *broker) settings(zooKeeper string) map[string]string {
 		// A transaction of which nobody knows any more shall not hold up readers for long.
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 		"group.initial.rebalance.delay.ms":                            "0",
+		"broker.rack":                                                 rack(b.id), // a reader that has one reads from followers
+		"replica.selector.class":                                      "org.apache.kafka.common.replica.RackAwareReplicaSelector",
 		"replica.lag.time.max.ms":                                     ms(sessionTimeout),
 		// Leaders come back to where they were, so that the next fault meets some everywhere.
 		"leader.imbalance.check.interval.seconds": "5",
@@ -70,6 +72,8 @@ func (b *broker) settings(zooKeeper string) map[string]string {
 		"log.cleaner.dedupe.buffer.size": "8388608",
 	}
 }
+
+func rack(id node) string { return fmt.Sprintf("rack-%d", int(id)) }
 
 // start runs the broker's program and returns at once.
 func (b *broker) start(c *cluster) (err error) {

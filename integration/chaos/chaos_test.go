@@ -7,13 +7,13 @@ import (
 	"ottla/integration/apache"
 )
 
-// Three brokers under load, and half a dozen faults: short, so that it can be part of every test run. Longer and
+// Three brokers under load, transactions as well, and half a dozen faults: short, so that it can be part of every test run. Longer and
 // with other seeds: go run ./integration/chaos.
 func TestFaultsLoseNothing(t *testing.T) {
 	apache.Require(t)
 	s := settings{
 		kinds: []kind{ottla, ottla, ottla}, seed: 1, duration: 25 * time.Second, records: 50_000,
-		faults: []fault{kill, stop, cut, cutZooKeeper, expire, depose},
+		faults: []fault{kill, stop, cut, cutZooKeeper, expire, depose, killCoordinator},
 	}
 	dir := t.TempDir()
 	outcome, err := execute(t.Context(), s, dir, t.Output())

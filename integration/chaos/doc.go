@@ -30,9 +30,10 @@
 //
 // Two copiers, members of one group, copy that topic to another, with their offsets in the transactions; they commit,
 // abort, and die in the middle. Zombies are producers with one transactional id, each of which fences the one before
-// while that is in a transaction or commits it; the fenced one goes on, with its client and past it. A reader with
-// isolation level read_committed is there all the time; in the end a new one reads everything once more, and the
-// segments of every replica say by their batches and markers what is committed. Every record names its transaction.
+// while that is in a transaction or commits it; the fenced one goes on, with its client and past it. Two readers with
+// isolation level read_committed are there all the time, one of them with a rack, so that it reads from a follower. In
+// the end a new one reads everything once more, and the segments of every replica say by their batches and markers
+// what is committed. Every record names its transaction.
 // checkTransactions finds in what they were told, besides some of the above:
 //
 //   - aborted-read: a committed reader met a record of a transaction that was aborted, or whose commit nobody asked for.

@@ -21,6 +21,7 @@ const (
 	copiers        = 2
 	zombieGroup    = "chaos-zombies"
 	liveReader     = "the committed reader"
+	nearReader     = "the committed reader of the nearest replica"
 )
 
 // transactionalIDs are those of the copiers and of the zombies.
@@ -38,7 +39,7 @@ type transactions struct {
 	settings settings
 	addrs    []string
 	admin    *kadm.Client // of the workload
-	reader   *committedReader
+	readers  []*committedReader
 
 	stopWriting, stopReading context.CancelFunc
 	writing, reading         sync.WaitGroup
@@ -50,9 +51,13 @@ func startTransactions(ctx context.Context, addrs []string, s settings, w *workl
 	if err := w.createTopic(ctx, copies, copyPartitions); err != nil {
 		return nil, err
 	}
-	var err error
-	if t.reader, err = newCommittedReader(liveReader, addrs, s, t.polled); err != nil {
-		return nil, err
+	for name, more := range map[string][]kgo.Opt{liveReader: nil, nearReader: {kgo.Rack(rack(1))}} {
+		reader, err := newCommittedReader(name, addrs, s, t.polled, more...)
+		if err != nil {
+			t.closeReaders()
+			return nil, err
+		}
+		t.readers = append(t.readers, reader)
 	}
 	say := &complaints{say: w.say, left: 30}
 	var writeCtx, readCtx context.Context
@@ -68,7 +73,9 @@ func startTransactions(ctx context.Context, addrs []string, s settings, w *workl
 		z := &zombies{id: id, addrs: addrs, careless: s.careless, recorder: t.txnRecorder, say: say, rng: rng}
 		t.writing.Go(func() { z.run(writeCtx) })
 	}
-	t.reading.Go(func() { t.reader.run(readCtx) })
+	for _, reader := range t.readers {
+		t.reading.Go(func() { reader.run(readCtx) })
+	}
 	return t, nil
 }
 
@@ -160,16 +167,18 @@ func (t *transactions) conclude(ctx context.Context, c *cluster, trouble func(st
 		}
 	}
 	check("transactions to end", func() (err error) { ends, err = t.settled(ctx); return err })
-	check("the committed reader", func() error {
-		if !t.reader.reached(ends) {
-			return fmt.Errorf("it has not come to the ends %v", ends)
-		}
-		return nil
-	})
+	for _, reader := range t.readers {
+		check(reader.name, func() error {
+			if !reader.reached(ends) {
+				return fmt.Errorf("it has not come to the ends %v", ends)
+			}
+			return nil
+		})
+	}
 	t.stopReading()
 	t.reading.Wait()
 	final := &finalViews{}
-	check("the copiers' offsets", func() (err error) { final.offsets, err = t.committed(ctx, t.reader.client); return err })
+	check("the copiers' offsets", func() (err error) { final.offsets, err = t.committed(ctx, t.readers[0].client); return err })
 	check("replicas of the copies", func() error { return final.readReplicas(c) })
 	if err := final.readLeaders(ctx, t, ends); err != nil {
 		trouble("read the copies once more: %v", err)
@@ -222,7 +231,13 @@ func (t *transactions) close() {
 	t.stopReading()
 	t.writing.Wait()
 	t.reading.Wait()
-	t.reader.client.Close()
+	t.closeReaders()
+}
+
+func (t *transactions) closeReaders() {
+	for _, reader := range t.readers {
+		reader.client.Close()
+	}
 }
 
 // complaints says what clients met, as long as it is not too much.

@@ -20,7 +20,7 @@ type committedReader struct {
 	}
 }
 
-func newCommittedReader(name string, addrs []string, s settings, note func(View)) (*committedReader, error) {
+func newCommittedReader(name string, addrs []string, s settings, note func(View), more ...kgo.Opt) (*committedReader, error) {
 	r := &committedReader{name: name, note: note}
 	r.mu.next = make(map[int32]int64)
 	isolation := kgo.ReadCommitted()
@@ -32,13 +32,13 @@ func newCommittedReader(name string, addrs []string, s settings, note func(View)
 		from[partition] = kgo.NewOffset().At(0)
 	}
 	var err error
-	r.client, err = kgo.NewClient(
+	r.client, err = kgo.NewClient(append(more,
 		kgo.SeedBrokers(addrs...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{copies: from}),
 		kgo.FetchIsolationLevel(isolation),
 		kgo.KeepControlRecords(), // an aborted transaction at the end shows only by its marker
 		kgo.FetchMaxWait(500*time.Millisecond), kgo.RequestTimeoutOverhead(2*time.Second), kgo.DialTimeout(2*time.Second),
 		kgo.MetadataMinAge(200*time.Millisecond), kgo.MetadataMaxAge(3*time.Second),
-	)
+	)...)
 	return r, err
 }
 
