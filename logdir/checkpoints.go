@@ -48,17 +48,16 @@ func (m *Manager) checkpointLocked(d *logDir, file string, of func(*Log) (int64,
 	}
 	offsets := map[cluster.TopicPartition]int64{}
 	m.mu.RLock()
-	for tp, l := range m.mu.logs {
-		if l.dir != d {
-			continue
-		}
+	for _, l := range m.logsInLocked(d) {
 		if offset, ok := of(l); ok {
-			offsets[tp] = offset
+			offsets[l.tp] = offset
 		}
 	}
-	for tp, q := range m.mu.folders {
-		if offset, ok := d.saved[file][tp]; ok && q.dir == d {
-			offsets[tp] = offset
+	for tp, quarantined := range m.mu.folders {
+		for _, q := range quarantined {
+			if offset, ok := d.saved[file][tp]; ok && q.dir == d {
+				offsets[tp] = offset
+			}
 		}
 	}
 	m.mu.RUnlock()
@@ -82,11 +81,25 @@ func (m *Manager) checkpointLocked(d *logDir, file string, of func(*Log) (int64,
 func (m *Manager) notePoints(d *logDir, point func(*Log) int64) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	for _, l := range m.logsInLocked(d) {
+		l.savedPoint.Store(point(l))
+	}
+}
+
+// logsInLocked lists the logs of a directory, with those that a Move is copying there: a partition is never both.
+func (m *Manager) logsInLocked(d *logDir) []*Log {
+	var out []*Log
 	for _, l := range m.mu.logs {
 		if l.dir == d {
-			l.savedPoint.Store(point(l))
+			out = append(out, l)
 		}
 	}
+	for _, mv := range m.mu.moves {
+		if mv.future.dir == d {
+			out = append(out, mv.future)
+		}
+	}
+	return out
 }
 
 // savedOffset is what a checkpoint file says of a partition.

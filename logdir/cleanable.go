@@ -25,9 +25,9 @@ func (c *cleanable) ratio() float64 {
 	return float64(c.dirtyBytes) / float64(c.cleanBytes+c.dirtyBytes)
 }
 
-// due reports whether the log wants to be cleaned now.
+// due reports whether the log wants to be cleaned now. One that moves has to wait, see Move.
 func (c *cleanable) due() bool {
-	return c.dirtyBytes > 0 && (c.overdue > 0 || c.ratio() > c.log.cfg.Load().MinCleanableRatio)
+	return !c.log.moving.Load() && c.dirtyBytes > 0 && (c.overdue > 0 || c.ratio() > c.log.cfg.Load().MinCleanableRatio)
 }
 
 // cleanable finds what may be cleaned at a time in ms. That never reaches to the active segment, nor to

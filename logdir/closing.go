@@ -39,7 +39,7 @@ func (m *Manager) shut() bool {
 func (m *Manager) closeLogs() error {
 	var mu sync.Mutex
 	var failed error
-	each(m.o.RecoveryThreads, m.Logs(), func(l *Log) {
+	each(m.o.RecoveryThreads, append(m.Logs(), m.futures()...), func(l *Log) {
 		if l.dir.err() != nil {
 			return
 		}
@@ -81,7 +81,7 @@ func (m *Manager) Abandon() {
 	if !m.shut() {
 		return
 	}
-	for _, l := range m.Logs() {
+	for _, l := range append(m.Logs(), m.futures()...) {
 		l.mu.Lock()
 		l.mu.gone = fmt.Errorf("%v was abandoned: %w", l.tp, ErrClosed)
 		l.mu.Unlock()

@@ -2,6 +2,7 @@ package logdir
 
 import (
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"ottla/logdir/disk"
@@ -64,16 +65,20 @@ func (d Data) Len() int {
 
 // Bytes reads all ranges into memory.
 func (d Data) Bytes() ([]byte, error) {
-	out := make([]byte, d.Len())
-	at := 0
+	return d.appendTo(make([]byte, 0, d.Len()))
+}
+
+// appendTo reads all ranges behind what b holds.
+func (d Data) appendTo(b []byte) ([]byte, error) {
 	for _, r := range d.Ranges {
-		n, err := r.File.ReadAt(out[at:at+r.Length], r.Position)
+		b = slices.Grow(b, r.Length)
+		n, err := r.File.ReadAt(b[len(b):len(b)+r.Length], r.Position)
 		if n < r.Length {
 			return nil, shortRead(err)
 		}
-		at += n
+		b = b[:len(b)+n]
 	}
-	return out, nil
+	return b, nil
 }
 
 func shortRead(err error) error {

@@ -15,10 +15,14 @@ import (
 // Delete takes a log out of service at once, by renaming its directory, and removes its files after
 // file.delete.delay.ms. One that is quarantined goes the same way. ErrUnknownLog if there is none.
 func (m *Manager) Delete(tp cluster.TopicPartition) error {
+	if err := m.CancelMove(tp); err != nil && !errors.Is(err, ErrStorage) {
+		return err
+	}
 	m.mu.Lock()
 	l, ok := m.mu.logs[tp]
-	q, quarantined := m.mu.folders[tp]
+	folders, quarantined := m.mu.folders[tp]
 	delete(m.mu.logs, tp)
+	delete(m.mu.preferred, tp)
 	if !ok && quarantined {
 		delete(m.mu.folders, tp)
 		delete(m.mu.quarantined, tp)
@@ -30,8 +34,12 @@ func (m *Manager) Delete(tp cluster.TopicPartition) error {
 		return l.delete(delay)
 	}
 	if quarantined {
-		_, err := q.dir.retire(tp, q.folder, delay)
-		return err
+		var failed error
+		for _, q := range folders {
+			_, err := q.dir.retire(tp, q.folder, delay, func(string) {})
+			failed = errors.Join(failed, err)
+		}
+		return failed
 	}
 	return fmt.Errorf("delete %v: %w", tp, ErrUnknownLog)
 }
@@ -44,26 +52,32 @@ func (l *Log) delete(delay time.Duration) error {
 	if l.mu.gone == nil {
 		l.mu.gone = fmt.Errorf("%v was deleted: %w", l.tp, ErrClosed)
 	}
-	folder, err := l.dir.retire(l.tp, l.folder(), delay)
-	if err != nil {
+	if _, err := l.dir.retire(l.tp, l.folder(), delay, l.movedLocked); err != nil {
 		return err
 	}
-	l.path.Store(&folder)
 	for _, s := range l.list() {
-		s.moved(folder)
 		s.close()
 	}
 	return nil
 }
 
-// retire renames a log's folder to the name of one on its way out, and sends it on it.
-func (d *logDir) retire(tp cluster.TopicPartition, folder string, delay time.Duration) (to string, err error) {
+// movedLocked notes that the log's directory has another name.
+func (l *Log) movedLocked(folder string) {
+	l.path.Store(&folder)
+	for _, s := range l.list() {
+		s.moved(folder)
+	}
+}
+
+// retire renames a log's folder to the name of one on its way out, which moved is told, and sends it on it.
+func (d *logDir) retire(tp cluster.TopicPartition, folder string, delay time.Duration, moved func(to string)) (to string, err error) {
 	to = d.file(deletedName(tp))
-	if err := d.m.fs.Rename(folder, to); err != nil {
+	if err := d.m.files.renameFolder(folder, to, func() { moved(to) }); err != nil {
 		return folder, d.failing(tp, err)
 	}
-	d.m.removeFolderLater(d, to, delay)
+	// In this order: what is left of it after half a removal must not come back under its old name.
 	d.syncSoon()
+	d.m.removeFolderLater(d, to, delay)
 	return to, nil
 }
 
@@ -86,11 +100,36 @@ const maxFileName = 255
 
 // deletedName is the name of a partition's directory on its way out.
 func deletedName(tp cluster.TopicPartition) string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // it never fails
-	suffix := fmt.Sprintf("-%d.%s-delete", tp.Partition, hex.EncodeToString(id[:]))
+	suffix := fmt.Sprintf("-%d.%s-delete", tp.Partition, randomHex())
 	topic := tp.Topic[:min(len(tp.Topic), maxFileName-len(suffix))]
 	return topic + suffix
+}
+
+func randomHex() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // it never fails
+	return hex.EncodeToString(id[:])
+}
+
+// futureName is the name of a directory with a copy that a partition is moved into.
+func futureName(tp cluster.TopicPartition) string {
+	return fmt.Sprintf("%v.%s%s", tp, randomHex(), suffixFuture)
+}
+
+// Movable reports whether the name of a partition's copy would not be longer than file systems allow.
+func Movable(tp cluster.TopicPartition) bool { return len(futureName(tp)) <= maxFileName }
+
+const suffixFuture = "-future"
+
+// parseFuture reads what futureName wrote.
+func parseFuture(name string) (tp cluster.TopicPartition, ok bool) {
+	name, ok = strings.CutSuffix(name, suffixFuture)
+	dot := strings.LastIndexByte(name, '.')
+	if !ok || dot < 0 || len(name)-dot-1 != 32 {
+		return tp, false
+	}
+	tp, err := cluster.ParseTopicPartition(name[:dot])
+	return tp, err == nil
 }
 
 func (m *Manager) removeFolderLater(d *logDir, folder string, delay time.Duration) {
@@ -114,9 +153,4 @@ func (m *Manager) removeLater(delay time.Duration, names ...string) {
 // isDeleted reports whether a folder's name says that it is on its way out.
 func isDeleted(name string) bool {
 	return strings.HasSuffix(name, "-delete") && strings.Contains(name, ".")
-}
-
-// isFuture reports whether a folder is a copy that another directory's replica is being moved into.
-func isFuture(name string) bool {
-	return (strings.HasSuffix(name, "-future") || strings.HasSuffix(name, "-stray")) && strings.Contains(name, ".")
 }

@@ -27,6 +27,7 @@
 //	replication-offset-checkpoint     high watermarks
 //	orders-0/                         a log
 //	orders-0.<32 hex>-delete/         a log on its way out
+//	orders-0.<32 hex>-future/         a copy of a log in another directory, which is moving here
 //
 // Checkpoints are text: a version line 0, a count, then "topic partition offset" lines. Each is written
 // beside its place, synced and renamed into it.
@@ -40,6 +41,7 @@
 //	00000000000000000000.timeindex    time index
 //	00000000000000000000.txnindex     aborted transactions that ended here; only if there are any
 //	00000000000000000042.snapshot     producers as all batches below offset 42 left them
+//	moving-to                         the directory whose copy is about to take this log's place; ours alone
 //	*.deleted                         on its way out
 //	*.cleaned, *.swap                 compaction's work in progress, and its finished work
 //
@@ -91,6 +93,11 @@
 // Who reads keeps the segments it began with. Who cuts, deletes or moves files has a cleaning give up
 // (exclusion.go). What a cleaner cannot read makes that one partition uncleanable, with one line and a
 // metric, until it is truncated or loaded again.
+//
+// # Several directories
+//
+// A log is made in the directory with the fewest. A Move takes it to another one while it serves: move.go has how
+// it is copied, move_swap.go how the copy takes its place.
 //
 // # Who may do what at once
 //

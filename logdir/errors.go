@@ -43,6 +43,8 @@ var (
 	ErrStorage = errors.New("storage error")
 	// ErrOfflineDir: the partition may live in a directory that is offline (KAFKA_STORAGE_ERROR).
 	ErrOfflineDir = errors.New("log directory offline")
+	// ErrUnknownDir: no such directory is in log.dirs (LOG_DIR_NOT_FOUND).
+	ErrUnknownDir = errors.New("no such log directory")
 	// ErrTopicID: the directory holds a topic of the same name and another id (INCONSISTENT_TOPIC_ID).
 	ErrTopicID = errors.New("inconsistent topic id")
 	// ErrUnknownLog: this broker holds no such partition.

@@ -76,6 +76,18 @@ func (c *fileCache) rename(f *lazyFile, to string) error {
 	return nil
 }
 
+// renameFolder gives a log's directory another name. moved tells its files of it: nobody opens one in between
+// under the name that it has no more.
+func (c *fileCache) renameFolder(from, to string, moved func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.fs.Rename(from, to); err != nil {
+		return err
+	}
+	moved()
+	return nil
+}
+
 // close drops the cache's reference; readers in flight keep theirs.
 func (f *lazyFile) close() { f.cache.drop(f) }
 

@@ -75,8 +75,8 @@ func (l *Log) syncBelow(offset int64) error {
 		return err
 	}
 	if err := w.run(); err != nil {
-		if errors.Is(err, fs.ErrNotExist) && w.replaced() {
-			return l.syncBelow(offset) // by a cleaning, which has synced what it put there
+		if errors.Is(err, fs.ErrNotExist) && (w.replaced() || w.moved()) {
+			return l.syncBelow(offset) // by a cleaning, which has synced what it put there, or by a Move
 		}
 		if l.closed() {
 			return ErrClosed // the log was deleted meanwhile, and with it the files
@@ -103,6 +103,7 @@ func (l *Log) closed() bool {
 // syncWork is what has to be synced so that everything below to is durable.
 type syncWork struct {
 	log         *Log
+	folder      string
 	to          *mark
 	closed      []*segment // with their indexes
 	active      *segment   // nil if to lies before it; its indexes are rebuilt after a crash
@@ -119,7 +120,7 @@ func (l *Log) collectSync(below int64) (*syncWork, error) {
 	if err := l.usableLocked(); err != nil {
 		return nil, err
 	}
-	w := &syncWork{log: l, to: l.mu.written, epochs: l.epochs.writes, meta: l.mu.metaDirty, records: l.mu.unflushed, truncations: l.mu.truncations}
+	w := &syncWork{log: l, folder: l.folder(), to: l.mu.written, epochs: l.epochs.writes, meta: l.mu.metaDirty, records: l.mu.unflushed, truncations: l.mu.truncations}
 	list := l.list()
 	point := l.recoveryPoint.Load()
 	// The segment that holds the last synced record was perhaps active when it was synced, and its indexes
@@ -149,6 +150,13 @@ func (w *syncWork) replaced() bool {
 	return slices.ContainsFunc(w.closed, func(s *segment) bool { return !slices.Contains(list, s) })
 }
 
+// moved reports whether the log's directory has got another name since.
+func (w *syncWork) moved() bool {
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	return w.log.folder() != w.folder
+}
+
 func (w *syncWork) run() error {
 	for _, s := range w.closed {
 		if err := s.syncClosed(); err != nil {
@@ -164,13 +172,18 @@ func (w *syncWork) run() error {
 		return nil
 	}
 	l := w.log
-	if err := errors.Join(l.syncSmall(leaderEpochFile), l.syncSmall(partitionMetaFile)); err != nil {
-		return err
-	}
-	if err := l.m.fs.SyncDir(l.folder()); err != nil || !w.meta {
+	if err := l.syncNames(); err != nil || !w.meta {
 		return err
 	}
 	return l.m.fs.SyncDir(l.dir.path)
+}
+
+// syncNames makes the small files durable, and the names of all in the log's directory.
+func (l *Log) syncNames() error {
+	if err := errors.Join(l.syncSmall(leaderEpochFile), l.syncSmall(partitionMetaFile)); err != nil {
+		return err
+	}
+	return l.m.fs.SyncDir(l.folder())
 }
 
 func (l *Log) syncSmall(name string) error {

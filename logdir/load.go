@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -18,22 +19,28 @@ func newLog(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, cfg
 	l.cfg.Store(&cfg)
 	l.cleanPoint.Store(-1)
 	l.flushing.done = *sync.NewCond(&l.flushing.mu)
+	l.mu.cut = math.MaxInt64
 	return l
 }
 
 // createLog makes the directory of a log that is not there yet.
 func createLog(m *Manager, d *logDir, tp cluster.TopicPartition, id cluster.TopicID, cfg Config) (*Log, error) {
-	l := newLog(m, d, d.file(tp.String()), tp, cfg)
+	return createFolder(m, d, d.file(tp.String()), tp, id, 0, cfg)
+}
+
+// createFolder makes a log's directory under any name, with a log that begins, empty, at an offset.
+func createFolder(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, id cluster.TopicID, start int64, cfg Config) (*Log, error) {
+	l := newLog(m, d, folder, tp, cfg)
 	if err := m.fs.MkdirAll(l.folder()); err != nil {
 		return nil, err
 	}
-	s, err := createSegment(m.files, l.folder(), 0, &cfg)
+	s, err := createSegment(m.files, l.folder(), start, &cfg)
 	if err != nil {
 		return nil, err
 	}
 	list := []*segment{s}
 	l.segments.Store(&list)
-	l.open(0, 0, 0)
+	l.open(start, start, start)
 	l.mu.metaDirty = true
 	if id.IsZero() {
 		return l, nil
@@ -136,7 +143,8 @@ func (ld *loader) tidy() error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasSuffix(name, suffixDeleted) || strings.HasSuffix(name, suffixCleaned) || strings.HasSuffix(name, suffixTmp) {
+		// A log that says where it moves is loaded only where the move had not come to its end.
+		if strings.HasSuffix(name, suffixDeleted) || strings.HasSuffix(name, suffixCleaned) || strings.HasSuffix(name, suffixTmp) || name == movingFile {
 			if err := l.m.fs.Remove(l.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -50,12 +50,16 @@ type Log struct {
 		flushedAt  int64 // ms
 		// truncations counts them, so that a sync that was under way meanwhile is not believed.
 		truncations int
+		// cut is the lowest offset the log was cut to since a Move asked last, cutToNothing if it began anew;
+		// beyond every offset if it was not cut.
+		cut int64
 	}
 	// cleanPoint is the offset below which the log was cleaned, -1 if nobody knows.
 	cleanPoint  atomic.Int64
 	uncleanable atomic.Pointer[Uncleanable]
 	cleaning    *exclusion   // held while the log is cleaned, and by who keeps cleanings out
 	cleanAfter  atomic.Int64 // ms: no cleaning is begun earlier
+	moving      atomic.Bool  // a Move copies the log, and no cleaning is begun; see move.go
 
 	// undecided counts transactions that wait for the high watermark, so that raising it usually need
 	// not take mu.

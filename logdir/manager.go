@@ -2,7 +2,6 @@ package logdir
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,6 +26,7 @@ type Manager struct {
 	retired       atomic.Int64   // counts the groups of segments that cleanings have replaced
 	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate
+	moving        throttle // of the moves between directories
 	dirs          []*logDir
 	watermarks    map[cluster.TopicPartition]int64
 	topicConfig   func(topic string) Config // may be nil
@@ -35,7 +35,9 @@ type Manager struct {
 		sync.RWMutex
 		logs        map[cluster.TopicPartition]*Log
 		quarantined map[cluster.TopicPartition]error
-		folders     map[cluster.TopicPartition]quarantinedFolder
+		folders     map[cluster.TopicPartition][]quarantinedFolder
+		moves       map[cluster.TopicPartition]*Move
+		preferred   map[cluster.TopicPartition]*logDir // where to make logs that are not there yet
 		defaults    Config
 		overrides   map[string]Config
 		closed      bool
@@ -78,7 +80,8 @@ func (m *Manager) Quarantined() map[cluster.TopicPartition]error {
 	return out
 }
 
-// LogOrCreate finds a partition's log or makes it, in the live directory with the fewest partitions. id
+// LogOrCreate finds a partition's log or makes it, in the live directory with the fewest partitions, or
+// the one that Prefer has named. id
 // may be zero where nobody knows it. Without isNew, while a directory is offline, nothing is made: the
 // log may be in there, and an empty one must never lead (ErrOfflineDir). A partition that could not
 // be loaded is an ErrStorage; a topic id other than the one on disk is ErrTopicID.
@@ -111,12 +114,13 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 	if len(live) == 0 {
 		return nil, fmt.Errorf("%v: no log directory is left: %w: %w", tp, ErrStorage, ErrOfflineDir)
 	}
-	d := m.emptiestLocked(live)
+	d := m.placeLocked(tp, live)
 	l, err := createLog(m, d, tp, id, m.configLocked(tp.Topic))
 	if err != nil {
 		return nil, d.failing(tp, fmt.Errorf("create: %w", err))
 	}
 	m.mu.logs[tp] = l
+	delete(m.mu.preferred, tp)
 	m.compactLocked(l)
 	return l, nil
 }
@@ -141,17 +145,6 @@ func (m *Manager) liveDirs() []*logDir {
 		}
 	}
 	return out
-}
-
-func (m *Manager) emptiestLocked(live []*logDir) *logDir {
-	if len(live) == 1 {
-		return live[0]
-	}
-	count := map[*logDir]int{}
-	for _, l := range m.mu.logs {
-		count[l.dir]++
-	}
-	return slices.MinFunc(live, func(a, b *logDir) int { return count[a] - count[b] })
 }
 
 // LiveDirs lists the directories that work.

@@ -43,7 +43,9 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 		decompressing: make(gate, runtime.GOMAXPROCS(0)), watermarks: map[cluster.TopicPartition]int64{}}
 	m.mu.logs = map[cluster.TopicPartition]*Log{}
 	m.mu.quarantined = map[cluster.TopicPartition]error{}
-	m.mu.folders = map[cluster.TopicPartition]quarantinedFolder{}
+	m.mu.folders = map[cluster.TopicPartition][]quarantinedFolder{}
+	m.mu.moves = map[cluster.TopicPartition]*Move{}
+	m.mu.preferred = map[cluster.TopicPartition]*logDir{}
 	m.mu.overrides = map[string]Config{}
 	m.mu.defaults = o.Defaults
 	m.background = startScheduler()
@@ -114,12 +116,14 @@ type folderToLoad struct {
 	dir    *logDir
 	folder string
 	tp     cluster.TopicPartition
+	// moving: another directory has a copy that the log is to move into.
+	moving bool
 }
 
 func (m *Manager) loadAll(ctx context.Context) error {
-	var all []folderToLoad
+	var all, futures []folderToLoad
 	for _, d := range m.liveDirs() {
-		found, err := d.folders()
+		found, copies, err := d.folders()
 		if err != nil {
 			if d.fail(cluster.TopicPartition{}, err); len(m.liveDirs()) == 0 {
 				return d.err()
@@ -129,8 +133,10 @@ func (m *Manager) loadAll(ctx context.Context) error {
 		if len(found) > 0 {
 			m.announce(d, len(found))
 		}
-		all = append(all, found...)
+		all, futures = append(all, found...), append(futures, copies...)
 	}
+	all = m.settleTwins(all)
+	futures = m.movesToResume(all, futures)
 	for _, f := range all {
 		if _, ok := m.mu.overrides[f.tp.Topic]; ok {
 			continue
@@ -144,6 +150,11 @@ func (m *Manager) loadAll(ctx context.Context) error {
 		if ctx.Err() == nil {
 			m.loadOne(f)
 			p.step()
+		}
+	})
+	each(m.o.RecoveryThreads, futures, func(f folderToLoad) {
+		if ctx.Err() == nil {
+			m.resumeMove(f)
 		}
 	})
 	return ctx.Err()
@@ -168,28 +179,30 @@ func (m *Manager) loadOne(f folderToLoad) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if other, twice := m.mu.logs[f.tp]; err == nil && twice {
-		l.closeFiles()
-		err = fmt.Errorf("%s and %s hold the same partition: %w", other.folder(), f.folder, ErrStorage)
-	}
 	if err == nil {
 		m.mu.logs[f.tp] = l
+		l.moving.Store(f.moving)
 		m.compactLocked(l)
 		return
 	}
 	if f.dir.err() != nil {
 		return
 	}
-	m.log.WithError(err).Errorf("%v is kept offline", f.tp)
-	m.mu.quarantined[f.tp] = err
-	m.mu.folders[f.tp] = quarantinedFolder{f.dir, f.folder}
+	m.quarantineLocked(f.tp, err, quarantinedFolder{f.dir, f.folder})
+}
+
+// quarantineLocked keeps a partition offline and its files as they are.
+func (m *Manager) quarantineLocked(tp cluster.TopicPartition, why error, folders ...quarantinedFolder) {
+	m.log.WithError(why).Errorf("%v is kept offline", tp)
+	m.mu.quarantined[tp] = why
+	m.mu.folders[tp] = folders
 	m.metrics.quarantined.Inc()
 }
 
 // Reload tries again to load a partition that is quarantined, after its files were mended.
 func (m *Manager) Reload(tp cluster.TopicPartition) error {
 	m.mu.Lock()
-	q, ok := m.mu.folders[tp]
+	quarantined, ok := m.mu.folders[tp]
 	delete(m.mu.folders, tp)
 	delete(m.mu.quarantined, tp)
 	m.mu.Unlock()
@@ -197,25 +210,33 @@ func (m *Manager) Reload(tp cluster.TopicPartition) error {
 		return fmt.Errorf("reload %v: %w", tp, ErrUnknownLog)
 	}
 	m.metrics.quarantined.Dec()
-	m.loadOne(folderToLoad{q.dir, q.folder, tp})
+	var there []folderToLoad
+	for _, q := range quarantined {
+		if _, err := m.fs.Stat(q.folder); len(quarantined) == 1 || !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, folderToLoad{dir: q.dir, folder: q.folder, tp: tp})
+		}
+	}
+	for _, f := range m.settleTwins(there) {
+		m.loadOne(f)
+	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.mu.quarantined[tp]
 }
 
-// folders finds the logs of a directory. Those on their way out are sent on it again.
-func (d *logDir) folders() ([]folderToLoad, error) {
+// folders finds the logs of a directory, and the copies that others are moved into. Those on their way out are
+// sent on it again.
+func (d *logDir) folders() (logs, futures []folderToLoad, err error) {
 	entries, err := d.m.fs.ReadDir(d.path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []folderToLoad
 	for _, e := range entries {
 		name := e.Name()
 		if !e.IsDir() {
 			if strings.HasSuffix(name, suffixTmp) {
 				if err := d.m.fs.Remove(d.file(name)); err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 			}
 			continue
@@ -224,12 +245,16 @@ func (d *logDir) folders() ([]folderToLoad, error) {
 			d.m.removeFolderLater(d, d.file(name), d.m.o.Defaults.FileDeleteDelay)
 			continue
 		}
+		if tp, ok := parseFuture(name); ok {
+			futures = append(futures, folderToLoad{dir: d, folder: d.file(name), tp: tp})
+			continue
+		}
 		tp, err := cluster.ParseTopicPartition(name)
-		if err != nil || isFuture(name) {
+		if err != nil {
 			d.m.log.Warnf("%s is no log of this broker; it is left alone", d.file(name))
 			continue
 		}
-		out = append(out, folderToLoad{d, d.file(name), tp})
+		logs = append(logs, folderToLoad{dir: d, folder: d.file(name), tp: tp})
 	}
-	return out, nil
+	return logs, futures, nil
 }

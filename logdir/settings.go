@@ -20,6 +20,11 @@ func (m *Manager) Reconfigure(topic string, c Config) {
 			m.compactLocked(l)
 		}
 	}
+	for tp, mv := range m.mu.moves {
+		if tp.Topic == topic {
+			mv.future.cfg.Store(&c)
+		}
+	}
 }
 
 func (m *Manager) configLocked(topic string) Config {

@@ -175,6 +175,7 @@ func (l *Log) backTo(m *mark) {
 	}
 	l.end.Store(m)
 	l.marks.Unlock()
+	l.mu.cut = min(l.mu.cut, m.offset)
 	l.mu.written = m
 	l.recoveryPoint.Store(min(l.recoveryPoint.Load(), m.offset))
 	l.start.Store(min(l.start.Load(), m.offset))
@@ -270,6 +271,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 func (l *Log) startAtLocked(offset int64) error {
 	old := l.list()
 	l.mu.truncations++
+	l.mu.cut = cutToNothing
 	// The old files go first: one of them may have the name of the new one.
 	if err := l.cutOffLocked(old); err != nil {
 		return err

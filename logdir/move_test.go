@@ -1,0 +1,391 @@
+package logdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"ottla/logdir/batch"
+	"ottla/logdir/disk"
+	"ottla/zkcoord/cluster"
+)
+
+// twoDirs are the options of a broker with two directories on a disk that can crash.
+func twoDirs(fsys disk.FS) Options {
+	o := crashOptions(fsys)
+	o.Dirs = []string{"/a", "/b"}
+	return o
+}
+
+// moveTo moves a log as the broker does, and returns the one that counts afterwards.
+func moveTo(m *Manager, tp cluster.TopicPartition, dir string) (*Log, error) {
+	mv, err := m.StartMove(tp, dir)
+	if err != nil || mv == nil {
+		l, _ := m.Log(tp)
+		return l, err
+	}
+	return finishMove(m, mv)
+}
+
+func finishMove(m *Manager, mv *Move) (*Log, error) {
+	for {
+		if err := copyAll(mv); err != nil {
+			return nil, err
+		}
+		if err := mv.Prepare(); err != nil {
+			return nil, err
+		}
+		l, err := mv.Swap()
+		if err != nil {
+			return nil, err
+		}
+		if l != nil {
+			mv.Settle()
+			return l, nil
+		}
+	}
+}
+
+// copyAll copies until nothing is left for a moment.
+func copyAll(mv *Move) error {
+	for {
+		if near, err := mv.Copy(nil); near || err != nil {
+			return err
+		}
+	}
+}
+
+// other is the directory in which a log is not.
+func other(l *Log) string {
+	if l.Dir() == "/a" {
+		return "/b"
+	}
+	return "/a"
+}
+
+// folderNames lists what lies in both directories, less what is on its way out.
+func folderNames(t testing.TB, fsys disk.FS) (out []string) {
+	t.Helper()
+	for _, dir := range []string{"/a", "/b"} {
+		entries, err := fsys.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir() && !isDeleted(e.Name()) {
+				out = append(out, dir+"/"+e.Name())
+			}
+		}
+	}
+	return out
+}
+
+func TestMove(t *testing.T) {
+	fsys := disk.NewCrashing()
+	m := open(t, twoDirs(fsys))
+	l := create(t, m)
+	h := &history{}
+	if err := errors.Join(l.AssignEpochStart(1, 0), appendAll(l, h, 20, 3)); err != nil {
+		t.Fatal(err)
+	}
+	l.SetHighWatermark(40)
+	if err := l.AdvanceLogStart(10); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.applyRetention(time.Now()), l.AssignEpochStart(5, l.LogEndOffset())); err != nil {
+		t.Fatal(err)
+	}
+	reading, err := l.Read(12, 1<<20, true, LimitLogEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Release()
+	to := other(l)
+	moved, err := moveTo(m, orders, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if current, _ := m.Log(orders); current != moved || moved.Dir() != to {
+		t.Fatalf("the log is in %s", moved.Dir())
+	}
+	if got, want := fmt.Sprint(moved.LogStartOffset(), moved.HighWatermark(), moved.LogEndOffset(), moved.Epochs(), moved.TopicID()),
+		fmt.Sprint(l.LogStartOffset(), l.HighWatermark(), l.LogEndOffset(), l.Epochs(), l.TopicID()); got != want {
+		t.Errorf("moved: %s, it was %s", got, want)
+	}
+	if _, err := l.AppendAsLeader(plain(0, 1, 0), 5, OriginClient, 9); !errors.Is(err, ErrClosed) {
+		t.Errorf("the old log still takes records: %v", err)
+	}
+	if b, err := reading.Bytes(); err != nil || len(b) == 0 {
+		t.Errorf("a reader under way: %v", err)
+	}
+	if got := values(t, l, 10); len(got) != 50 {
+		t.Errorf("a reader of the old log finds %d records", len(got))
+	}
+	checkLog(t, moved)
+	if err := appendAll(moved, h, 3, 2); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := folderNames(t, fsys), to+"/orders-0"; len(got) != 1 || got[0] != want {
+		t.Errorf("directories %v, want %s", got, want)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, twoDirs(fsys))
+	l, _ = again.Log(orders)
+	if l == nil || l.Dir() != to || strings.Join(values(t, l, 10), " ") != strings.Join(h.values[10:], " ") {
+		t.Errorf("after a restart: %v", l)
+	}
+}
+
+// TestCopyFollowsATruncation cuts the source while it is copied, also below what a read under way has seen.
+func TestCopyFollowsATruncation(t *testing.T) {
+	for name, cut := range map[string]func(l *Log) error{
+		"to the middle": func(l *Log) error { return l.TruncateTo(11) },
+		"to nothing":    func(l *Log) error { return l.TruncateFullyAndStartAt(5) },
+		"beyond":        func(l *Log) error { return l.TruncateFullyAndStartAt(500) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, twoDirs(disk.NewCrashing()))
+			l := create(t, m)
+			if err := appendAll(l, &history{}, 15, 2); err != nil {
+				t.Fatal(err)
+			}
+			mv, err := m.StartMove(orders, other(l))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := copyAll(mv); err != nil || mv.Lag() != 0 {
+				t.Fatalf("lag %d: %v", mv.Lag(), err)
+			}
+			if err := cut(l); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.AppendAsLeader(plain(100, 40, 5), 7, OriginClient, 9); err != nil {
+				t.Fatal(err)
+			}
+			want := values(t, l, l.LogStartOffset())
+			moved, err := finishMove(m, mv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := values(t, moved, moved.LogStartOffset()); strings.Join(got, " ") != strings.Join(want, " ") || moved.LogStartOffset() != l.LogStartOffset() {
+				t.Errorf("moved %d records from %d, want %d from %d", len(got), moved.LogStartOffset(), len(want), l.LogStartOffset())
+			}
+			checkLog(t, moved)
+		})
+	}
+}
+
+func TestMoveIsCalledOff(t *testing.T) {
+	fsys := disk.NewCrashing()
+	m := open(t, twoDirs(fsys))
+	l := create(t, m)
+	if err := appendAll(l, &history{}, 5, 2); err != nil {
+		t.Fatal(err)
+	}
+	mv, err := m.StartMove(orders, other(l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mv.Copy(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(mv.Prepare(), m.CancelMove(orders), m.CancelMove(orders)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mv.Copy(nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("it goes on: %v", err)
+	}
+	if l, err := mv.Swap(); l != nil || !errors.Is(err, ErrClosed) {
+		t.Errorf("it swaps: %v", err)
+	}
+	if got := folderNames(t, fsys); len(got) != 1 || len(m.Moves()) != 0 {
+		t.Errorf("left: %v", got)
+	}
+	if _, err := fsys.Stat(l.file(movingFile)); err == nil {
+		t.Error("the log still says that it moves")
+	}
+	// The partition goes in the middle of another try.
+	if mv, err = m.StartMove(orders, other(l)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Delete(orders); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mv.Copy(nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("it goes on: %v", err)
+	}
+	if got := folderNames(t, fsys); len(got) != 0 {
+		t.Errorf("left: %v", got)
+	}
+}
+
+func appendIn(l *Log, h *history, epoch int32) error {
+	_, err := l.AppendAsLeader(h.batch(2), epoch, OriginClient, 9)
+	return err
+}
+
+// movingScenario appends and moves there and back, with a truncation in the middle.
+func movingScenario(fsys disk.FS, h *history) error {
+	m, err := Open(context.Background(), twoDirs(fsys), nil)
+	if err != nil {
+		return err
+	}
+	defer m.Abandon()
+	l, err := m.LogOrCreate(orders, cluster.TopicID{7}, true)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(l.AssignEpochStart(1, 0), appendAll(l, h, 6, 3)); err != nil {
+		return err
+	}
+	epoch := int32(2)
+	for range 2 {
+		mv, err := m.StartMove(orders, other(l))
+		if err != nil {
+			return err
+		}
+		if err := copyAll(mv); err != nil {
+			return err
+		}
+		if err := flush(l, h); err != nil {
+			return err
+		}
+		if err := truncate(l, h, len(h.values)-4); err != nil {
+			return err
+		}
+		// What a follower gets after a truncation is of a later epoch.
+		epoch++
+		if err := errors.Join(appendIn(l, h, epoch), appendIn(l, h, epoch), flush(l, h)); err != nil {
+			return err
+		}
+		if err := m.checkpointAll(recoveryPointFile); err != nil {
+			return err
+		}
+		if l, err = finishMove(m, mv); err != nil {
+			return err
+		}
+		if err := errors.Join(appendIn(l, h, epoch), appendIn(l, h, epoch)); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(m.Close(), l.dir.err()); err != nil {
+		return err
+	}
+	h.flushed = len(h.values)
+	return nil
+}
+
+// TestCrashAtEveryStepOfAMove pulls the plug after each step: there is one log, never two and never none, with all
+// that was flushed; a move that was under way can go on.
+func TestCrashAtEveryStepOfAMove(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 1))
+	for n := 0; ; n++ {
+		fsys := disk.NewCrashing()
+		fsys.CrashAfter(n)
+		h := &history{}
+		err := movingScenario(fsys, h)
+		if err != nil && !errors.Is(err, disk.ErrCrashed) && !errors.Is(err, ErrStorage) && !errors.Is(err, ErrClosed) {
+			t.Fatalf("step %d: %v", n, err)
+		}
+		afterMovingCrash(t, n, fsys.PowerFailure(random), h)
+		afterMovingCrash(t, n, fsys.Killed(), h)
+		if err == nil {
+			if n < 150 {
+				t.Fatalf("the scenario has only %d steps", n)
+			}
+			return
+		}
+	}
+}
+
+func afterMovingCrash(t *testing.T, step int, fsys *disk.Crashing, h *history) {
+	t.Helper()
+	m, err := Open(context.Background(), twoDirs(fsys), nil)
+	if err != nil {
+		t.Fatalf("crash after step %d: %v", step, err)
+	}
+	defer m.Abandon()
+	if q := m.Quarantined(); len(q) > 0 {
+		t.Fatalf("crash after step %d: %v", step, q)
+	}
+	l, ok := m.Log(orders)
+	if !ok {
+		if h.flushed > 0 {
+			t.Fatalf("crash after step %d: the log is gone; there are %v", step, folderNames(t, fsys))
+		}
+		return
+	}
+	check := func(l *Log) {
+		t.Helper()
+		got := values(t, l, 0)
+		for i := range min(h.flushed, len(h.values)) {
+			if i >= len(got) || got[i] != h.values[i] {
+				t.Fatalf("crash after step %d: record %d of %d flushed ones is lost; there are %q", step, i, h.flushed, got)
+			}
+		}
+		checkLog(t, l)
+	}
+	check(l)
+	for _, mv := range m.Moves() {
+		moved, err := finishMove(m, mv)
+		if err != nil {
+			t.Fatalf("crash after step %d: the move does not go on: %v", step, err)
+		}
+		if l.LogEndOffset() != moved.LogEndOffset() {
+			t.Fatalf("crash after step %d: moved %d of %d", step, moved.LogEndOffset(), l.LogEndOffset())
+		}
+		l = moved
+	}
+	check(l)
+	if got := folderNames(t, fsys); len(got) != 1 {
+		t.Fatalf("crash after step %d: there are %v", step, got)
+	}
+	if _, err := l.AppendAsLeader(plain(0, 2, 5000), 9, OriginClient, 9); err != nil {
+		t.Fatalf("crash after step %d: append: %v", step, err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatalf("crash after step %d: close: %v", step, err)
+	}
+}
+
+// TestProducersMoveAlong: a producer whose records are all deleted is known by the log alone, and so is a
+// verification under way.
+func TestProducersMoveAlong(t *testing.T) {
+	m := open(t, twoDirs(disk.NewCrashing()))
+	l := create(t, m)
+	idempotent := func(producer int64, sequence int32) []byte {
+		o := batch.PlainOptions(batch.None)
+		o.ProducerID, o.ProducerEpoch, o.BaseSequence = producer, 0, sequence
+		b := batch.NewBuilder(o)
+		b.Append(1000, nil, []byte("x"))
+		return b.Bytes()
+	}
+	produce(t, l, idempotent(7, 0))
+	for range 30 {
+		produce(t, l, plain(0, 2, 1000))
+	}
+	l.SetHighWatermark(l.LogEndOffset())
+	if err := errors.Join(l.AdvanceLogStart(l.LogEndOffset()), l.applyRetention(time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	guard := l.StartVerification(9, 0, 0)
+	moved, err := moveTo(m, orders, other(l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := moved.AppendAsLeader(idempotent(7, 0), 0, OriginClient, 9); err != nil || !r.Duplicate {
+		t.Errorf("a duplicate: %+v, %v", r, err)
+	}
+	if _, err := moved.AppendAsLeader(idempotent(7, 5), 0, OriginClient, 9); !errors.Is(err, ErrOutOfOrderSequence) {
+		t.Errorf("a gap in the sequence: %v", err)
+	}
+	if again := moved.StartVerification(9, 0, 0); again != guard {
+		t.Errorf("the verification under way is forgotten: %v, it was %v", again, guard)
+	}
+}
