@@ -19,7 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/integration/apache"
-	"ottla/logdir/batch"
 	"ottla/server"
 	"ottla/server/config"
 	"ottla/zkcoord/zkserver"
@@ -73,7 +72,6 @@ func conform(t *testing.T, address string, ottla bool) {
 	for _, p := range readProbes(t) {
 		if reason, ok := r.leftOut(&p); ok {
 			skipped[reason]++
-			r.standIn(&p)
 			continue
 		}
 		asked++
@@ -107,38 +105,6 @@ func (r *replay) leftOut(p *probe) (reason string, out bool) {
 		}
 	}
 	return "", false
-}
-
-// standIn produces a record in place of one in an old format, so that the offsets after it are the recorded
-// ones.
-func (r *replay) standIn(p *probe) {
-	r.t.Helper()
-	for _, c := range p.Calls {
-		if c.API != "PRODUCE" || c.Version > 2 {
-			continue
-		}
-		frame, err := c.frame()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		req, _, _, err := decodeRequest(frame)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		produce := req.(*kmsg.ProduceRequest)
-		for i := range produce.Topics {
-			for j := range produce.Topics[i].Partitions {
-				b := batch.NewBuilder(batch.PlainOptions(batch.None))
-				b.Append(1_700_000_000_000, []byte("k"), []byte("stands in"))
-				produce.Topics[i].Partitions[j].Records = b.Bytes()
-			}
-		}
-		produce.SetVersion(3)
-		frame = kmsg.NewRequestFormatter().AppendRequest(nil, produce, 1)[4:]
-		if _, err := r.exchange(c.Connection, frame, true); err != nil {
-			r.t.Fatal(err)
-		}
-	}
 }
 
 // TestTheListsAreCurrent holds the lists to what Ottla advertises: what it has learned to serve must be asked.

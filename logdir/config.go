@@ -34,7 +34,9 @@ type Config struct {
 	GzipLevel, Lz4Level, ZstdLevel int // compression.*.level; zero is the default
 	// MessageFormat is the magic of what is stored: 2, but for message.format.version below 0.11 in a cluster whose
 	// inter.broker.protocol.version is below 3.0.
-	MessageFormat      int8
+	MessageFormat int8
+	// DownConversionOff refuses consumers that know no format as new as this: message.downconversion.enable=false.
+	DownConversionOff  bool
 	TimestampType      batch.TimestampType
 	TimestampBeforeMax time.Duration // message.timestamp.before.max.ms
 	TimestampAfterMax  time.Duration // message.timestamp.after.max.ms

@@ -113,6 +113,7 @@ func logConfig(t config.Topic) logdir.Config {
 		Lz4Level:           int(t.CompressionLz4Level),
 		ZstdLevel:          int(t.CompressionZstdLevel),
 		MessageFormat:      t.MessageFormat,
+		DownConversionOff:  !t.MessageDownconversion,
 		TimestampType:      batch.CreateTime,
 		TimestampBeforeMax: t.TimestampBeforeMax,
 		TimestampAfterMax:  t.TimestampAfterMax,

@@ -158,7 +158,7 @@ func (c *conversion) batch(b []byte) error {
 	var bad *RecordsError
 	index := int32(0)
 	take := func(r Record, magic int8) error {
-		switch cause, message := c.refusal(&h, &r, magic); {
+		switch message, cause := c.refusal(&h, &r, magic); {
 		case cause != nil:
 			bad = bad.add(index, cause, message)
 		case r.Timestamp < NoTimestamp:
@@ -208,20 +208,20 @@ func eachRecord(b []byte, h *Header, take func(Record, int8) error) error {
 }
 
 // refusal is why a record may not be stored, and the text for its producer.
-func (c *conversion) refusal(h *Header, r *Record, magic int8) (cause error, message string) {
+func (c *conversion) refusal(h *Header, r *Record, magic int8) (message string, cause error) {
 	rules := c.rules
 	switch {
 	case magic != h.Magic:
-		return ErrInvalidRecord, fmt.Sprintf("Record's magic %d does not match outer magic %d in topic partition %v", magic, h.Magic, rules.Partition)
+		return fmt.Sprintf("Record's magic %d does not match outer magic %d in topic partition %v", magic, h.Magic, rules.Partition), ErrInvalidRecord
 	case rules.Compacted && r.Key == nil:
-		return ErrInvalidRecord, "Compacted topic cannot accept message without key in topic partition " + rules.Partition.String()
+		return "Compacted topic cannot accept message without key in topic partition " + rules.Partition.String(), ErrInvalidRecord
 	case rules.Type == CreateTime && r.Timestamp != NoTimestamp:
 		if r.Timestamp < rules.Now-rules.BeforeMax || r.Timestamp > addClamped(rules.Now, rules.AfterMax) {
-			return ErrInvalidTimestamp, fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
-				r.Timestamp, r.Offset, rules.Now-rules.BeforeMax, rules.Now+rules.AfterMax)
+			return fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
+				r.Timestamp, r.Offset, rules.Now-rules.BeforeMax, rules.Now+rules.AfterMax), ErrInvalidTimestamp
 		}
 	case h.TimestampType() == LogAppendTime:
-		return ErrInvalidTimestamp, "Producer should not set timestamp type to LogAppendTime."
+		return "Producer should not set timestamp type to LogAppendTime.", ErrInvalidTimestamp
 	}
-	return nil, ""
+	return "", nil
 }

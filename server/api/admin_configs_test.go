@@ -417,10 +417,10 @@ func TestASettingThatDoesNothingIsWarnedOfOnce(t *testing.T) {
 	r := newAdminRig(t)
 	c := r.dial()
 	r.mustCreate(c, topicRequest("w", 1, 1))
-	r.alter(c, incremental(topicResource, "w", change("message.downconversion.enable", "=false")))
+	r.alter(c, incremental(topicResource, "w", change("local.retention.ms", "=5")))
 	r.alter(c, incremental(topicResource, "w", change("retention.ms", "=5")))
-	r.alter(c, incremental(topicResource, "w", change("message.downconversion.enable", "-")))
-	if n := strings.Count(r.log.String(), "w: topic configuration message.downconversion.enable: known, but not obeyed yet"); n != 1 {
+	r.alter(c, incremental(topicResource, "w", change("local.retention.ms", "-")))
+	if n := strings.Count(r.log.String(), "w: topic configuration local.retention.ms: it does nothing"); n != 1 {
 		t.Errorf("warned %d times: %s", n, r.log.String())
 	}
 }

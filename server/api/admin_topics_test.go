@@ -180,13 +180,13 @@ func TestCreateTopicsWaitsForLeadersAndForTheOthers(t *testing.T) {
 
 func TestSettingsOfATopicAreWrittenWithIt(t *testing.T) {
 	r := newAdminRig(t)
-	r.mustCreate(r.dial(), topicRequest("set", 1, 1, set("retention.ms", is("5")), set("message.downconversion.enable", is("false"))))
+	r.mustCreate(r.dial(), topicRequest("set", 1, 1, set("retention.ms", is("5")), set("local.retention.ms", is("5"))))
 	got, err := r.zk.EntityConfig(t.Context(), zkcoord.TopicConfig, "set")
 	if err != nil || len(got) != 2 || got["retention.ms"] != "5" {
 		t.Errorf("%v, %v", got, err)
 	}
-	if log := r.log.String(); !strings.Contains(log, "message.downconversion.enable: known, but not obeyed yet") {
-		t.Errorf("what is not obeyed is not said: %s", log)
+	if log := r.log.String(); !strings.Contains(log, "local.retention.ms: it does nothing") {
+		t.Errorf("what does nothing is not said: %s", log)
 	}
 }
 

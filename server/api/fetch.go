@@ -99,8 +99,14 @@ func (f *fetch) decode(body []byte) error {
 	}
 	f.params.MaxWait = time.Duration(r.int32()) * time.Millisecond
 	f.params.MinBytes = r.int32()
-	f.params.MaxBytes = r.int32()
-	f.params.Isolation = r.int8()
+	f.params.MaxBytes = math.MaxInt32
+	if version >= fetchKnowsOversized {
+		f.params.MaxBytes = r.int32()
+	}
+	if version >= fetchKnowsMagic2 {
+		f.params.Isolation = r.int8()
+	}
+	f.params.NothingOversized = version < fetchKnowsOversized
 	f.sessionID, f.epoch = 0, finalFetch
 	if version >= 7 {
 		f.sessionID, f.epoch = r.int32(), r.int32()
@@ -248,6 +254,11 @@ func (f *fetch) onRead(reads []replica.FetchPartition) {
 		if r.code == codeNone && f.call.version < 10 && f.api.storesZstd(reads[i].TopicPartition) {
 			r.code = codeUnsupportedCompressionType
 			reads[i].Data.Release()
+		} else if f.call.version < fetchKnowsMagic2 {
+			r.code = f.makeOld(&reads[i], r.code)
+		}
+		if r.code == codeKafkaStorageError && f.call.version < fetchKnowsStorageError {
+			r.code = codeNotLeaderOrFollower // which has it ask for the leader, and come again
 		}
 	}
 	switch {
@@ -369,7 +380,9 @@ func (f *fetch) dropReads() {
 func (f *fetch) answer(failed int16) {
 	c := f.call
 	w := writer{flexible: c.flexible, b: c.head(64 + len(f.named)*80)}
-	w.int32(0) // throttle time
+	if c.version >= 1 {
+		w.int32(0) // throttle time
+	}
 	if c.version >= 7 {
 		w.int16(failed)
 		w.int32(f.sessionID)
@@ -427,11 +440,15 @@ func (f *fetch) partition(w *writer, i int) {
 		lso = r.read.Data.LastStableOffset
 	}
 	w.int64(hw)
-	w.int64(lso)
+	if version >= fetchKnowsMagic2 {
+		w.int64(lso)
+	}
 	if version >= 5 {
 		w.int64(logStart)
 	}
-	f.aborted(w, r)
+	if version >= fetchKnowsMagic2 {
+		f.aborted(w, r)
+	}
 	if version >= 11 {
 		preferred := cluster.NoBroker
 		if r.read != nil {

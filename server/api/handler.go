@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -23,11 +24,15 @@ type API struct {
 	// Requests in work, with their buffers, to be used again.
 	produces sync.Pool // of *produce
 	fetches  sync.Pool // of *fetch
+
+	// downgrades bounds how many batches are converted for old consumers at a time.
+	downgrades chan struct{}
 }
 
 // New makes an API out of the broker's parts.
 func New(o Options) *API {
-	return &API{Options: o, rows: served(), sessions: newFetchSessions(int(o.Config.Static().FetchSessionCacheSlots))}
+	return &API{Options: o, rows: served(), sessions: newFetchSessions(int(o.Config.Static().FetchSessionCacheSlots)),
+		downgrades: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
 // call is one request on its way through its handler. A handler ends in exactly one reply, silence or

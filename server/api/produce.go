@@ -92,9 +92,11 @@ var refusedResult = logdir.AppendResult{FirstOffset: -1, LastOffset: -1, LogAppe
 // decode reads the request. Topic names are copied, records are not.
 func (p *produce) decode(body []byte) (transactionalID string, named bool, err error) {
 	r := reader{rest: body, flexible: p.call.version >= 9}
-	id, null := r.text()
-	named = !null && id != nil
-	transactionalID = string(id)
+	if p.call.version >= 3 {
+		id, null := r.text()
+		named = !null && id != nil
+		transactionalID = string(id)
+	}
 	p.acks = r.int16()
 	p.timeout = time.Duration(r.int32()) * time.Millisecond
 	for n := r.count(leastTopic); n > 0 && !r.bad; n-- {
@@ -164,7 +166,9 @@ func (p *produce) answer(entries []replica.AppendEntry) {
 		}
 		w.noTags()
 	}
-	w.int32(0) // throttle time
+	if c.version >= 1 {
+		w.int32(0) // throttle time
+	}
 	if c.version >= 10 {
 		for i := range entries {
 			if entries[i].Err != nil && code(entries[i].Err) == codeNotLeaderOrFollower {
@@ -193,12 +197,13 @@ func (p *produce) partition(w *writer, e *replica.AppendEntry) {
 	failed := code(e.Err)
 	w.int32(e.Partition)
 	w.int16(failed)
+	offset, appendTime := int64(-1), int64(-1)
 	if failed == codeNone {
-		w.int64(e.Result.FirstOffset)
-		w.int64(e.Result.LogAppendTime)
-	} else {
-		w.int64(-1)
-		w.int64(-1)
+		offset, appendTime = e.Result.FirstOffset, e.Result.LogAppendTime
+	}
+	w.int64(offset)
+	if version >= 2 {
+		w.int64(appendTime)
 	}
 	if version >= 5 {
 		w.int64(e.Result.LogStartOffset)

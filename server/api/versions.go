@@ -47,16 +47,15 @@ func (r *row) flexibleAnswer(version int16) bool {
 	return version >= r.flexibleFrom && r.key != keyAPIVersions
 }
 
-// served is the one table of what this broker serves: the versions of Apache Kafka 3.9.1 in ZooKeeper
-// mode, but Produce from 3 and Fetch from 4 (older ones speak message formats that the log does not read).
+// served is the one table of what this broker serves: the versions of Apache Kafka 3.9.1 in ZooKeeper mode.
 // What stands here is advertised, what does not is not: its sender's connection is closed.
 //
 // A row comes with its handler, in the order of keys.
 func served() map[int16]*row {
 	rows := map[int16]*row{}
 	for _, r := range []row{
-		{key: 0, name: "PRODUCE", min: 3, max: 11, handler: raw((*API).produce)},
-		{key: 1, name: "FETCH", min: 4, max: 17, handler: raw((*API).fetch)},
+		{key: 0, name: "PRODUCE", max: 11, handler: raw((*API).produce)},
+		{key: 1, name: "FETCH", max: 17, handler: raw((*API).fetch)},
 		{key: 2, name: "LIST_OFFSETS", max: 9, handler: on((*API).listOffsets)},
 		{key: 3, name: "METADATA", max: 12, handler: on((*API).metadata)},
 		{key: 4, name: "LEADER_AND_ISR", max: 7, handler: on((*API).leaderAndISR)},

@@ -86,7 +86,7 @@ func TestWarningsOfSingleSettings(t *testing.T) {
 	for name, want := range map[string]string{
 		"retention.ms":                  "",
 		"no.such":                       "",
-		"message.downconversion.enable": "topic configuration message.downconversion.enable: known, but not obeyed yet",
+		"message.downconversion.enable": "",
 		"local.retention.ms":            "topic configuration local.retention.ms: it does nothing, since Ottla does not have what it tunes",
 	} {
 		if got := TopicWarning(name); got != want {

@@ -23,6 +23,8 @@ type FetchParams struct {
 	MinBytes, MaxBytes int32
 	// Isolation counts for consumers: 0 reads to the high watermark, 1 to the last stable offset.
 	Isolation int8
+	// NothingOversized gives nothing rather than a batch above the limits, as for consumers below version 3.
+	NothingOversized bool
 	// OnlyLeader refuses to read from a follower, as for consumers below version 11. Followers read from the
 	// leader always.
 	OnlyLeader bool
@@ -105,7 +107,7 @@ func (m *Manager) readAll(p *FetchParams, parts []FetchPartition, arriving bool)
 	budget := int(max(0, p.MaxBytes))
 	for i := range parts {
 		fp := &parts[i]
-		m.read(p, fp, min(budget, int(max(0, fp.MaxBytes))), sum.bytes == 0, arriving)
+		m.read(p, fp, min(budget, int(max(0, fp.MaxBytes))), sum.bytes == 0 && !p.NothingOversized, arriving)
 		n := fp.Data.Len()
 		sum.bytes += n
 		budget = max(0, budget-n)
