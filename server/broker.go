@@ -342,7 +342,7 @@ func (b *Broker) startISRChanger() isrChanger {
 // controllerEndpoint is where the controller takes requests of brokers.
 func (b *Broker) controllerEndpoint() (cluster.Endpoint, bool) {
 	s := b.metadata.Snapshot()
-	return s.Endpoint(s.ControllerID, b.live.Static().InterBrokerListener)
+	return s.Endpoint(s.ControllerID, b.live.Static().ControllerListener())
 }
 
 func (b *Broker) startGroups(context.Context) error {

@@ -27,7 +27,7 @@ func (b *Broker) bind(context.Context) error {
 		Listeners: listeners, Listen: b.listen,
 		MaxRequestBytes: int(c.MaxRequestBytes), QueuedMaxBytes: c.QueuedMaxRequestBytes, IdleTimeout: c.ConnectionsMaxIdle,
 		SendBuffer: int(c.SocketSendBufferBytes), ReceiveBuffer: int(c.SocketReceiveBufferBytes),
-		Limits: b.limits(), ProtectedListener: protected, APIName: answers.name,
+		Limits: b.limits(), ProtectedListener: protected, ControlListener: c.ControlPlaneListener, APIName: answers.name,
 		Log: b.loggers.Named("network"), Metrics: b.metrics,
 	}, answers)
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *Broker) limits() network.Limits {
 func (b *Broker) startController(context.Context) error {
 	commands := peer.New(peer.Options{ClientID: b.id.String(), Dial: b.dial, Timeout: b.live.Static().ControllerSocketTimeout, Log: b.loggers.Named("controller")})
 	b.controller = controller.Start(controller.Options{
-		ID: b.id, ZK: b.zk, Register: b.register, Peer: commands, Listener: b.live.Static().InterBrokerListener,
+		ID: b.id, ZK: b.zk, Register: b.register, Peer: commands, Listener: b.live.Static().InterBrokerListener, ControlListener: b.live.Static().ControllerListener(),
 		Protocol: controllerProtocol(b.live.Static().Protocol),
 		Config: func() controller.Config {
 			c := b.live.Current()

@@ -39,7 +39,9 @@ func (b *Broker) handOver() {
 
 // askToShutDown is one ControlledShutdown request; it returns how many partitions this broker still leads.
 func (b *Broker) askToShutDown() (remaining int, err error) {
-	to, ok := b.controllerEndpoint()
+	// Of all that brokers ask the controller, Kafka sends this one to the inter-broker listener in any case.
+	s := b.metadata.Snapshot()
+	to, ok := s.Endpoint(s.ControllerID, b.live.Static().InterBrokerListener)
 	if !ok {
 		return 0, errNoController
 	}

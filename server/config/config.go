@@ -44,6 +44,9 @@ type Config struct {
 	AdvertisedListeners []Listener
 	// InterBrokerListener names the advertised listener that brokers use among themselves.
 	InterBrokerListener string
+	// ControlPlaneListener names the advertised listener for what the controller and the brokers ask of each other, "" where that is
+	// InterBrokerListener as well (KIP-291).
+	ControlPlaneListener string
 
 	SocketSendBufferBytes    int32            `key:"socket.send.buffer.bytes"`
 	SocketReceiveBufferBytes int32            `key:"socket.receive.buffer.bytes"`
@@ -210,7 +213,18 @@ func (c *Config) setIdentity() error {
 
 func (c *Config) setListeners() (err error) {
 	c.Listeners, c.AdvertisedListeners, c.InterBrokerListener, err = listenersOf(c.settings)
+	if err == nil {
+		c.ControlPlaneListener, err = controlPlaneListener(c.settings, c.AdvertisedListeners, c.InterBrokerListener)
+	}
 	return err
+}
+
+// ControllerListener names the listener on which the controller reaches brokers, and they it.
+func (c *Config) ControllerListener() string {
+	if c.ControlPlaneListener != "" {
+		return c.ControlPlaneListener
+	}
+	return c.InterBrokerListener
 }
 
 func (c *Config) setZooKeeper() error {

@@ -51,7 +51,7 @@ func makeBrokerKeys() []Key {
 			"A connection without a request for so long is closed; negative keeps it."),
 		key("connections.max.reauth.ms", Long, is("0"), nil, ReadOnly, NotYet,
 			"After how long a client has to authenticate again; 0 asks for it never."),
-		key("control.plane.listener.name", String, nil, nil, ReadOnly, NotYet,
+		key("control.plane.listener.name", String, nil, nil, ReadOnly, Obeyed,
 			"A listener of its own for what the controller sends."),
 		key("controlled.shutdown.enable", Boolean, is("true"), nil, ReadOnly, Obeyed,
 			"Whether leadership is handed over before the broker stops."),

@@ -163,13 +163,39 @@ func interBrokerListener(s *settings, protocols map[string]string, advertised []
 		return "", fmt.Errorf("inter.broker.listener.name=%s: Listener with name %s defined in inter.broker.listener.name "+
 			"not found in listener.security.protocol.map", name, name)
 	}
-	names := make([]string, len(advertised))
-	for i, a := range advertised {
-		names[i] = a.Name
-	}
-	if !slices.Contains(names, name) {
+	if names := namesOf(advertised); !slices.Contains(names, name) {
 		return "", fmt.Errorf("inter.broker.listener.name=%s: inter.broker.listener.name must be a listener name defined in "+
 			"advertised.listeners. The valid options based on currently configured listeners are %s", name, strings.Join(names, ","))
+	}
+	return name, nil
+}
+
+func namesOf(all []Listener) []string {
+	names := make([]string, len(all))
+	for i, l := range all {
+		names[i] = l.Name
+	}
+	return names
+}
+
+// controlPlaneListener is the one that control.plane.listener.name names, "" without one.
+func controlPlaneListener(s *settings, advertised []Listener, interBroker string) (string, error) {
+	const key = "control.plane.listener.name"
+	name := strings.ToUpper(s.text(key))
+	names := namesOf(advertised)
+	switch protocols, err := parseProtocolMap(s.text("listener.security.protocol.map")); {
+	case err != nil:
+		return "", err
+	case s.values[key] == nil:
+		return "", nil
+	case protocols[name] == "":
+		return "", fmt.Errorf("%s=%s: Listener with name %s defined in %s not found in listener.security.protocol.map", key, name, name, key)
+	case !slices.Contains(names, name):
+		return "", fmt.Errorf("%s=%s: %s must be a listener name defined in advertised.listeners. The valid options based on currently "+
+			"configured listeners are %s", key, name, key, strings.Join(names, ","))
+	case name == interBroker:
+		return "", fmt.Errorf("%s=%s: %s, when defined, should have a different value from the inter broker listener name. "+
+			"Currently they both have the value %s", key, name, key, name)
 	}
 	return name, nil
 }

@@ -117,6 +117,9 @@ func (c *conn) readFrame() ([]byte, error) {
 // Kafka's memory pool the budget gives as long as anything is left, so that the largest frame passes and
 // connections that each hold half of their frame cannot wait for each other.
 func (c *conn) charge(size int) error {
+	if c.server.isControl(c.session.Listener) {
+		return nil
+	}
 	if c.charged > 0 || c.server.budget.tryAcquire(size) {
 		c.charged = size
 		return nil

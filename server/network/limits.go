@@ -28,7 +28,7 @@ func (s *Server) waitForSlot(l *listener) bool {
 		switch {
 		case stopped:
 			return false
-		case limit <= 0 || n < limit || l.name == s.options.ProtectedListener:
+		case limit <= 0 || n < limit || s.protected(l):
 			return true
 		}
 		select {
@@ -37,6 +37,16 @@ func (s *Server) waitForSlot(l *listener) bool {
 			return false
 		}
 	}
+}
+
+// protected reports whether a listener's connections may not be kept out by those of others.
+func (s *Server) protected(l *listener) bool {
+	return l.name == s.options.ProtectedListener || s.isControl(l.name)
+}
+
+// isControl reports whether the controller has this listener for itself.
+func (s *Server) isControl(listener string) bool {
+	return s.options.ControlListener != "" && listener == s.options.ControlListener
 }
 
 // admit serves a new connection if the limits allow it.
@@ -55,7 +65,7 @@ func (s *Server) admit(l *listener, nc net.Conn) {
 		}
 		return
 	}
-	if limit := s.mu.limits.MaxConnections; limit > 0 && len(s.mu.conns) >= limit && l.name == s.options.ProtectedListener {
+	if limit := s.mu.limits.MaxConnections; limit > 0 && len(s.mu.conns) >= limit && s.protected(l) {
 		s.closeOldestLocked(l)
 	}
 	s.mu.perIP[addr]++
@@ -74,7 +84,7 @@ func (l *Limits) forIP(addr netip.Addr) (int, bool) {
 func (s *Server) closeOldestLocked(but *listener) {
 	var oldest *conn
 	for c := range s.mu.conns {
-		if c.session.Listener != but.name && (oldest == nil || c.moved.Load() < oldest.moved.Load()) {
+		if c.session.Listener != but.name && !s.isControl(c.session.Listener) && (oldest == nil || c.moved.Load() < oldest.moved.Load()) {
 			oldest = c
 		}
 	}

@@ -303,3 +303,39 @@ func TestStopAcceptingLeavesConnectionsAlone(t *testing.T) {
 	s.Close()
 	c.expectEnd()
 }
+
+// Clients that use up connections and memory hold up each other, and never the controller.
+func TestTheControllersListenerWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listeners := map[string]*memoryListener{"CLIENTS": newMemoryListener(), "CONTROL": newMemoryListener()}
+		var held []*Request
+		s, err := Listen(Options{
+			Listeners: []Listener{{Name: "CLIENTS", Port: 1}, {Name: "CONTROL", Port: 2}}, ControlListener: "CONTROL",
+			Listen: func(_, address string) (net.Listener, error) {
+				return listeners[map[string]string{":1": "CLIENTS", ":2": "CONTROL"}[address]], nil
+			},
+			Limits: Limits{MaxConnections: 2}, QueuedMaxBytes: 10,
+		}, handlerFunc(func(r *Request) {
+			if r.Session.Listener == "CLIENTS" {
+				held = append(held, r)
+				return
+			}
+			echo(r)
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.Start()
+		for range 2 {
+			listeners["CLIENTS"].dial(t).send(frame(3, 0, 1, "a request that is larger than what all may hold"))
+		}
+		synctest.Wait()
+		if len(held) != 1 {
+			t.Errorf("%d requests of clients are in work, want one", len(held))
+		}
+		controller := listeners["CONTROL"].dial(t)
+		controller.send(frame(3, 0, 1, "x"))
+		controller.expect(1, "x")
+	})
+}

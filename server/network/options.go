@@ -19,7 +19,7 @@ type Listener struct {
 // Limits bounds the connections. They may change while the server runs.
 type Limits struct {
 	// MaxConnections of all listeners together (max.connections); 0 means no limit. At the limit new
-	// connections wait, but those of Options.ProtectedListener: for them the connection of another listener
+	// connections wait, but those of Options.ProtectedListener and ControlListener: for them the connection of another listener
 	// that was silent longest is closed.
 	MaxConnections int
 	// MaxConnectionsPerIP (max.connections.per.ip); 0 means no limit. Connections above it are closed at once.
@@ -44,6 +44,9 @@ type Options struct {
 	Limits          Limits
 	// ProtectedListener may exceed Limits.MaxConnections: the inter-broker listener's name, if it has one of its own.
 	ProtectedListener string
+	// ControlListener is the one on which the controller comes, if it has one of its own. It may exceed Limits.MaxConnections as well,
+	// and its frames do not count in QueuedMaxBytes: no load of clients holds up the controller (KIP-291).
+	ControlListener string
 
 	// APIName names an API key for log lines and metrics, as METADATA; empty if it does not know the key.
 	APIName func(key int16) string

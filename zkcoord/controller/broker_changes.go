@@ -55,9 +55,9 @@ func (c *Controller) brokersChanged() error {
 
 // addBroker makes a broker known and opens the way to it.
 func (c *Controller) addBroker(b cluster.Broker) {
-	endpoint, ok := b.Endpoint(c.options.Listener)
+	endpoint, ok := b.Endpoint(c.options.ControlListener)
 	if !ok {
-		c.log.Errorf("Broker %d has no listener %s: it gets no requests of the controller", b.ID, c.options.Listener)
+		c.log.Errorf("Broker %d has no listener %s: it gets no requests of the controller", b.ID, c.options.ControlListener)
 	}
 	zk, listenerKnown := c.zk, ok
 	mayAct := func() bool { return listenerKnown && zk.LeaseHolds() }

@@ -40,6 +40,8 @@ type Options struct {
 	Peer     Peer
 	// Listener is the name of the listener on which brokers reach each other.
 	Listener string
+	// ControlListener is the one on which the controller reaches them, if it is another one.
+	ControlListener string
 	// Protocol is what to speak to brokers. Its zero value stands for NewestProtocol.
 	Protocol Protocol
 	// Config returns the settings of the moment. Nil: the defaults of DefaultConfig.
@@ -95,6 +97,9 @@ type Controller struct {
 func Start(o Options) *Controller {
 	if o.Config == nil {
 		o.Config = DefaultConfig
+	}
+	if o.ControlListener == "" {
+		o.ControlListener = o.Listener
 	}
 	if o.Protocol == (Protocol{}) {
 		o.Protocol = NewestProtocol()
