@@ -12,6 +12,7 @@ import (
 // nemesis carries steps out on a cluster.
 type nemesis struct {
 	cluster *cluster
+	deeds   *deeds
 	say     func(string, ...any)
 }
 
@@ -56,7 +57,33 @@ func (n *nemesis) carryOut(ctx context.Context, s step) error {
 		}
 		return n.cut(ctx, s, all)
 	}
-	return fmt.Errorf("fault %q cannot be carried out", s.fault)
+	return n.operate(ctx, s)
+}
+
+// operate does what operators do. That they do not succeed while links are cut is no trouble.
+func (n *nemesis) operate(ctx context.Context, s step) (err error) {
+	d := n.deeds
+	switch s.fault {
+	case reassign:
+		if err = d.moveAway(ctx, s.broker, n.cluster.brokers); err == nil && !s.rush {
+			if err := wait(ctx, s.pause); err != nil {
+				return err
+			}
+			err = d.moveAway(ctx, 0, n.cluster.brokers)
+		}
+	case elect:
+		err = d.elect(ctx)
+	case recreate:
+		err = d.recreate(ctx)
+	case grow:
+		err = d.grow(ctx)
+	default:
+		return fmt.Errorf("fault %q cannot be carried out", s.fault)
+	}
+	if err != nil {
+		n.say("%s is left undone: %v", s.fault, err)
+	}
+	return ctx.Err()
 }
 
 // aim finds whom a step hits that is meant for the holder of an office.

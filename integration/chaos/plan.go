@@ -27,10 +27,15 @@ const (
 	killZooKeeper  fault = "kill-zookeeper"  // kill -9 of ZooKeeper, which comes back
 	// kill -9 of the broker that coordinates the transactions of one of the ids in use
 	killCoordinator fault = "kill-coordinator"
+	// What operators do, no fault by itself, at times while links are still cut.
+	reassign fault = "reassign" // the replicas of a broker go to nobody, and come back in another order
+	elect    fault = "elect"    // preferred leaders are elected
+	recreate fault = "recreate" // a topic is deleted, and created under the same name
+	grow     fault = "grow"     // that topic gets another partition
 )
 
 func allFaults() []fault {
-	return []fault{kill, cut, stop, expire, oneWay, depose, cutZooKeeper, killController, isolate, stopController, restart, killAll, killZooKeeper, killCoordinator}
+	return []fault{kill, cut, stop, expire, oneWay, depose, cutZooKeeper, killController, isolate, stopController, restart, killAll, killZooKeeper, killCoordinator, reassign, recreate, elect, grow}
 }
 
 // parseFaults reads names separated by commas.
@@ -87,7 +92,7 @@ func (s step) text() string {
 	switch s.fault {
 	case killController, killCoordinator, stopController, killAll, killZooKeeper:
 		return fmt.Sprintf("%s for %v", s.fault, pause)
-	case depose:
+	case depose, elect, recreate, grow:
 		return string(s.fault)
 	case expire:
 		return fmt.Sprintf("expire %v", s.broker)

@@ -42,6 +42,7 @@ type run struct {
 	settings
 	cluster      *cluster
 	workload     *workload
+	deeds        *deeds
 	transactions *transactions
 	say          func(string, ...any)
 	outcome      outcome
@@ -54,6 +55,7 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 	r.workload = workload
+	r.deeds = &deeds{admin: workload.admin, addrs: r.cluster.addrs()}
 	defer func() { _ = workload.close() }()
 	if r.transactions, err = startTransactions(ctx, r.cluster.addrs(), r.settings, workload); err != nil {
 		return err
@@ -75,7 +77,7 @@ func (r *run) do(ctx context.Context) error {
 
 // torment carries out the plan until its time is over or the cluster does not heal.
 func (r *run) torment(ctx context.Context) {
-	n := &nemesis{r.cluster, r.say}
+	n := &nemesis{r.cluster, r.deeds, r.say}
 	plan := newPlan(r.seed, r.faults, len(r.cluster.brokers))
 	for began := time.Now(); time.Since(began) < r.duration && ctx.Err() == nil; r.outcome.steps++ {
 		s := plan.next()
@@ -97,6 +99,13 @@ func (r *run) torment(ctx context.Context) {
 func (r *run) heal(ctx context.Context) error {
 	r.cluster.links.heal()
 	began := time.Now()
+	mended := func() error {
+		r.revive(ctx)
+		return r.deeds.mend(ctx, r.cluster.brokers)
+	}
+	if err := r.cluster.await(ctx, healTime, "what operators have asked for", mended); err != nil {
+		return err
+	}
 	whole := func() error {
 		r.revive(ctx)
 		return r.cluster.state.whole(len(r.cluster.brokers))
@@ -110,6 +119,9 @@ func (r *run) heal(ctx context.Context) error {
 	}
 	everywhere := time.Since(began)
 	if err := r.cluster.await(ctx, healTime, "every transactional id to commit", r.transactions.progress()); err != nil {
+		return err
+	}
+	if err := r.cluster.await(ctx, healTime, "a topic that comes and goes", func() error { return r.deeds.use(ctx) }); err != nil {
 		return err
 	}
 	r.say("in sync after %.1fs, records everywhere after %.1fs, transactions after %.1fs", inSync.Seconds(), everywhere.Seconds(), time.Since(began).Seconds())
