@@ -75,6 +75,7 @@ func (a *API) fetch(c *call) error {
 		f.refuse(codeUnknownServerError)
 		return nil
 	}
+	f.params.Listener = c.frame.Session.Listener
 	f.resolve(a.Metadata.Snapshot())
 	if len(f.reads) == 0 {
 		f.onRead(nil)

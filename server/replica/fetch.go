@@ -30,6 +30,8 @@ type FetchParams struct {
 	OnlyLeader bool
 	ClientID   string
 	ClientRack string
+	// Listener is the name of the listener that the sender came by.
+	Listener   string
 	ClientHost string
 }
 

@@ -18,7 +18,7 @@ func (m *Manager) preferredReplica(params *FetchParams, r *reign, offset int64) 
 	if brokers.Brokers[m.id].Rack == params.ClientRack {
 		return cluster.NoBroker
 	}
-	return nearest(params.ClientRack, brokers, r, offset)
+	return nearest(params, brokers, r, offset)
 }
 
 // candidate is a follower that a consumer may be sent to.
@@ -28,12 +28,13 @@ type candidate struct {
 }
 
 // nearest chooses among the live followers of a rack that have the offset the one that is furthest. Who is not in
-// sync is left out: it would lag more and more, and the consumer be sent back to it each time.
-func nearest(rack string, brokers *metadata.Snapshot, r *reign, offset int64) cluster.BrokerID {
+// sync is left out: it would lag more and more, and the consumer be sent back to it each time. So is who does not have the
+// consumer's listener, and so no address for it.
+func nearest(params *FetchParams, brokers *metadata.Snapshot, r *reign, offset int64) cluster.BrokerID {
 	var there []candidate
 	for _, f := range r.followers {
-		b, alive := brokers.Brokers[f.id]
-		if s := f.state(); alive && b.Rack == rack && slices.Contains(r.isr, f.id) && s.logStart <= offset && offset <= s.logEnd {
+		_, reachable := brokers.Endpoint(f.id, params.Listener)
+		if s := f.state(); reachable && brokers.Brokers[f.id].Rack == params.ClientRack && slices.Contains(r.isr, f.id) && s.logStart <= offset && offset <= s.logEnd {
 			there = append(there, candidate{f.id, s})
 		}
 	}

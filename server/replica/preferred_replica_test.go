@@ -18,14 +18,14 @@ func TestAConsumerIsSentToItsRackAtOnce(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.Config = func() Config { return Config{RackAware: rackAware} } })
 	near, far := "near", "far"
 	r.m.UpdateMetadata(&kmsg.UpdateMetadataRequest{Version: 8, ControllerID: 9, BrokerEpoch: -1, LiveBrokers: []kmsg.UpdateMetadataRequestLiveBroker{
-		{ID: 1, Rack: &far}, {ID: 2, Rack: &near},
+		{ID: 1, Rack: &far}, {ID: 2, Rack: &near, Endpoints: []kmsg.UpdateMetadataRequestLiveBrokerEndpoint{{ListenerName: "PLAINTEXT", Port: 9092}}},
 	}})
 	r.lead(4, 1, 2)
 	r.mustProduce(3)
 	r.fetchFrom(2, 4, 3)
 	read := func(rack string) FetchPartition {
 		answer := make(chan FetchPartition, 1)
-		r.m.Fetch(FetchParams{Replica: cluster.NoBroker, MinBytes: 1 << 20, MaxBytes: 1 << 20, MaxWait: time.Hour, ClientRack: rack},
+		r.m.Fetch(FetchParams{Replica: cluster.NoBroker, MinBytes: 1 << 20, MaxBytes: 1 << 20, MaxWait: time.Hour, ClientRack: rack, Listener: "PLAINTEXT"},
 			[]FetchPartition{wanted(4, 2)}, func(parts []FetchPartition) { answer <- parts[0] })
 		select {
 		case fp := <-answer:
@@ -48,7 +48,7 @@ func TestAConsumerIsSentToItsRackAtOnce(t *testing.T) {
 func (r *rig) fetchConsumerGetsRecords(rack string) {
 	r.t.Helper()
 	answer := make(chan FetchPartition, 1)
-	r.m.Fetch(FetchParams{Replica: cluster.NoBroker, MinBytes: 1, MaxBytes: 1 << 20, ClientRack: rack},
+	r.m.Fetch(FetchParams{Replica: cluster.NoBroker, MinBytes: 1, MaxBytes: 1 << 20, ClientRack: rack, Listener: "PLAINTEXT"},
 		[]FetchPartition{wanted(4, 0)}, func(parts []FetchPartition) { answer <- parts[0] })
 	fp := <-answer
 	defer fp.Data.Release()
@@ -60,8 +60,10 @@ func (r *rig) fetchConsumerGetsRecords(rack string) {
 // A consumer is sent to the follower in its rack that is furthest; and never to one that would send it back.
 func TestPreferredReplica(t *testing.T) {
 	now := time.Unix(1000, 0)
+	there := []cluster.Endpoint{{Listener: "PLAINTEXT"}}
 	brokers := &metadata.Snapshot{Brokers: map[cluster.BrokerID]cluster.Broker{
-		1: {ID: 1, Rack: "a"}, 2: {ID: 2, Rack: "b"}, 3: {ID: 3, Rack: "b"}, 4: {ID: 4, Rack: "c"}, // 5 of rack b is dead
+		1: {ID: 1, Rack: "a", Endpoints: there}, 2: {ID: 2, Rack: "b", Endpoints: there}, 3: {ID: 3, Rack: "b", Endpoints: there},
+		4: {ID: 4, Rack: "c", Endpoints: there}, 6: {ID: 6, Rack: "b", Endpoints: []cluster.Endpoint{{Listener: "INTERNAL"}}}, // 5 of rack b is dead
 	}}
 	caughtUp := followerState{logStart: 10, logEnd: 100, caughtUp: now}
 	behind := followerState{logStart: 10, logEnd: 50, caughtUp: now}
@@ -73,17 +75,18 @@ func TestPreferredReplica(t *testing.T) {
 		offset    int64
 		want      cluster.BrokerID
 	}{
-		"the one in its rack":                {"b", inSync(1, 2, 4), map[cluster.BrokerID]followerState{2: caughtUp, 4: caughtUp}, 20, 2},
-		"none in its rack":                   {"d", inSync(1, 2, 4), map[cluster.BrokerID]followerState{2: caughtUp, 4: caughtUp}, 20, cluster.NoBroker},
-		"the one that is furthest":           {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{2: caughtUp, 3: behind}, 20, 2},
-		"the one that was there last":        {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{2: earlier, 3: caughtUp}, 20, 3},
-		"of equals the one of the higher id": {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{2: caughtUp, 3: caughtUp}, 20, 3},
-		"not one that has left the ISR":      {"b", inSync(1, 3), map[cluster.BrokerID]followerState{2: caughtUp, 3: behind}, 20, 3},
-		"not one without that offset yet":    {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{3: behind}, 51, cluster.NoBroker},
-		"one that is just there":             {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{3: behind}, 50, 3},
-		"not one that has deleted it":        {"b", inSync(1, 2), map[cluster.BrokerID]followerState{2: caughtUp}, 9, cluster.NoBroker},
-		"not one that is dead":               {"b", inSync(1, 5), map[cluster.BrokerID]followerState{5: caughtUp}, 20, cluster.NoBroker},
-		"not one that has told nothing yet":  {"b", inSync(1, 2), map[cluster.BrokerID]followerState{2: {logStart: unknownOffset, logEnd: unknownOffset}}, 0, cluster.NoBroker},
+		"the one in its rack":                   {"b", inSync(1, 2, 4), map[cluster.BrokerID]followerState{2: caughtUp, 4: caughtUp}, 20, 2},
+		"none in its rack":                      {"d", inSync(1, 2, 4), map[cluster.BrokerID]followerState{2: caughtUp, 4: caughtUp}, 20, cluster.NoBroker},
+		"the one that is furthest":              {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{2: caughtUp, 3: behind}, 20, 2},
+		"the one that was there last":           {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{2: earlier, 3: caughtUp}, 20, 3},
+		"of equals the one of the higher id":    {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{2: caughtUp, 3: caughtUp}, 20, 3},
+		"not one that has left the ISR":         {"b", inSync(1, 3), map[cluster.BrokerID]followerState{2: caughtUp, 3: behind}, 20, 3},
+		"not one without that offset yet":       {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{3: behind}, 51, cluster.NoBroker},
+		"one that is just there":                {"b", inSync(1, 2, 3), map[cluster.BrokerID]followerState{3: behind}, 50, 3},
+		"not one that has deleted it":           {"b", inSync(1, 2), map[cluster.BrokerID]followerState{2: caughtUp}, 9, cluster.NoBroker},
+		"not one that is dead":                  {"b", inSync(1, 5), map[cluster.BrokerID]followerState{5: caughtUp}, 20, cluster.NoBroker},
+		"not one without the client's listener": {"b", inSync(1, 6), map[cluster.BrokerID]followerState{6: caughtUp}, 20, cluster.NoBroker},
+		"not one that has told nothing yet":     {"b", inSync(1, 2), map[cluster.BrokerID]followerState{2: {logStart: unknownOffset, logEnd: unknownOffset}}, 0, cluster.NoBroker},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReign()
@@ -93,7 +96,7 @@ func TestPreferredReplica(t *testing.T) {
 				f.mu.state = state
 				r.followers = append(r.followers, f)
 			}
-			if got := nearest(tc.rack, brokers, r, tc.offset); got != tc.want {
+			if got := nearest(&FetchParams{ClientRack: tc.rack, Listener: "PLAINTEXT"}, brokers, r, tc.offset); got != tc.want {
 				t.Errorf("broker %d, want %d", got, tc.want)
 			}
 		})
