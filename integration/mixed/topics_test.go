@@ -127,7 +127,7 @@ func (c *cluster) electPreferred(topic string, partitions int32) {
 // awaitISR waits until ZooKeeper has these brokers in sync, in any order.
 func (c *cluster) awaitISR(topic string, partition int32, ids ...int32) {
 	c.t.Helper()
-	slices.Sort(ids)
+	ids = slices.Sorted(slices.Values(ids)) // a copy: the caller's order may mean something
 	c.eventually(fmt.Sprintf("the ISR of %s-%d is %v", topic, partition, ids), func() error {
 		state, err := c.znodes.state(topic, partition)
 		if err != nil {
