@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"errors"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +17,7 @@ func (f *fetcher) noteLocked(p *partition, err error) {
 	case errors.Is(err, ErrReignOver):
 		f.log.Infof("%s: epoch %d is over, waiting for the controller's decision", p.TopicPartition, p.LeaderEpoch)
 		p.setAside(err, now)
-	case errors.Is(err, logdir.ErrStorage) && !errors.Is(err, syscall.ENOSPC) || errors.Is(err, logdir.ErrClosed):
+	case errors.Is(err, logdir.ErrStorage) && !errors.Is(err, logdir.ErrDiskFull) || errors.Is(err, logdir.ErrClosed):
 		f.log.Errorf("%s: set aside at offset %d until the controller decides anew: %v", p.TopicPartition, p.offset, err)
 		p.setAside(err, now)
 	default:

@@ -189,6 +189,11 @@ func (a *leaderAppend) appendLocked() (r AppendResult, wait *mark, err error) {
 		// The first try may still be on its way to the disk: its retry may not be acknowledged earlier.
 		return l.duplicate(dup), l.waitFor(a.cfg), nil
 	}
+	if a.origin == OriginClient {
+		if err := l.dir.refusal(l.tp); err != nil {
+			return r, nil, err
+		}
+	}
 	a.number()
 	if err := l.assignEpochLocked(a.epoch, h.BaseOffset); err != nil {
 		return r, nil, l.failing(err)
@@ -244,6 +249,7 @@ func (l *Log) writeLocked(records []byte) error {
 	if err := l.active().write(records); err != nil {
 		return l.failing(err)
 	}
+	l.dir.space.took(len(records))
 	return nil
 }
 

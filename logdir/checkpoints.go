@@ -68,7 +68,11 @@ func (m *Manager) checkpointLocked(d *logDir, file string, of func(*Log) (int64,
 		// Should the write fail, the file may say the old or the new.
 		m.notePoints(d, func(l *Log) int64 { return max(l.savedPoint.Load(), offsets[l.tp]) })
 	}
-	if err := writeFile(m.fs, d.file(file), encodeOffsets(offsets), true); err != nil {
+	err := d.present()
+	if err == nil {
+		err = writeFile(m.fs, d.file(file), encodeOffsets(offsets), true)
+	}
+	if err != nil {
 		return d.failing(cluster.TopicPartition{}, err)
 	}
 	d.saved[file] = offsets
@@ -137,8 +141,9 @@ func (m *Manager) checkpointRecoveryPoints() { m.logError(m.checkpointAll(recove
 
 func (m *Manager) checkpointLogStarts() { m.logError(m.checkpointAll(logStartFile)) }
 
+// logError says nothing of a full disk, which has been told of once.
 func (m *Manager) logError(err error) {
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrDiskFull) {
 		m.log.WithError(err).Error("checkpoint")
 	}
 }

@@ -21,6 +21,7 @@ type logDir struct {
 	clean   bool // it was closed properly
 	offline atomic.Pointer[dirError]
 	syncing atomic.Bool // a sync of the names is queued
+	space   space
 	// saved is what the checkpoint files say, by file; the Manager's checkpointing lock guards it.
 	saved map[string]map[cluster.TopicPartition]int64
 }
@@ -37,14 +38,21 @@ func (d *logDir) err() error {
 
 func (d *logDir) file(name string) string { return filepath.Join(d.path, name) }
 
+// present finds out whether what stands at the path is still the directory that was opened. Where a file system was unmounted, the
+// mount point is there, and would take files that nobody finds again (TestAnUnmountedDirectoryGoesOfflineAlone).
+func (d *logDir) present() error {
+	_, err := d.m.fs.Stat(d.file(metaFile))
+	return err
+}
+
 // failing passes on what went wrong at tp. A disk that fails takes the directory offline; one that is full
 // does not, since the log is as it was before.
 func (d *logDir) failing(tp cluster.TopicPartition, err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrStorage):
 		return err
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%v: %w: %w", tp, ErrStorage, err)
+	case isFull(err):
+		return d.outOfSpace(tp, err)
 	case isDiskError(err):
 		return d.fail(tp, err)
 	default:

@@ -45,6 +45,10 @@ var (
 	ErrOfflineDir = errors.New("log directory offline")
 	// ErrUnknownDir: no such directory is in log.dirs (LOG_DIR_NOT_FOUND).
 	ErrUnknownDir = errors.New("no such log directory")
+	// ErrDiskFull: there is no space for it; it comes with ErrStorage (KAFKA_STORAGE_ERROR).
+	ErrDiskFull = errors.New("no space left")
+	// ErrLowSpace: storage.min.free.bytes keeps clients' records out; it comes with ErrStorage (KAFKA_STORAGE_ERROR).
+	ErrLowSpace = errors.New("space is low")
 	// ErrTopicID: the directory holds a topic of the same name and another id (INCONSISTENT_TOPIC_ID).
 	ErrTopicID = errors.New("inconsistent topic id")
 	// ErrUnknownLog: this broker holds no such partition.

@@ -31,6 +31,9 @@ func createLog(m *Manager, d *logDir, tp cluster.TopicPartition, id cluster.Topi
 // createFolder makes a log's directory under any name, with a log that begins, empty, at an offset.
 func createFolder(m *Manager, d *logDir, folder string, tp cluster.TopicPartition, id cluster.TopicID, start int64, cfg Config) (*Log, error) {
 	l := newLog(m, d, folder, tp, cfg)
+	if err := d.present(); err != nil {
+		return nil, err
+	}
 	if err := m.fs.MkdirAll(l.folder()); err != nil {
 		return nil, err
 	}

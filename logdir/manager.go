@@ -125,8 +125,11 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 	return l, nil
 }
 
-// claim checks the topic id, or takes it on if none was known.
+// claim checks the topic id, or takes it on if none was known. A log in a directory that is offline is nobody's.
 func (l *Log) claim(id cluster.TopicID) error {
+	if err := l.dir.err(); err != nil {
+		return err
+	}
 	known := l.TopicID()
 	if id.IsZero() || known == id {
 		return nil

@@ -60,6 +60,8 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 	m.background.each(o.LogStartCheckpointInterval, m.checkpointLogStarts)
 	m.background.each(o.ProducerExpiryCheckInterval, m.expireProducers)
 	m.background.each(flushCheck, m.flushOld)
+	m.watchSpace() // no record comes before it is known
+	m.background.each(spaceCheck, m.watchSpace)
 	return m, nil
 }
 
@@ -69,6 +71,7 @@ func (m *Manager) open(ctx context.Context) error {
 	var failed error
 	for _, path := range m.o.Dirs {
 		d := &logDir{path: filepath.Clean(path), m: m}
+		d.space.reserve = m.o.MinFreeBytes
 		m.dirs = append(m.dirs, d)
 		if err := d.open(); err != nil {
 			if errors.Is(err, disk.ErrLocked) || errors.Is(err, ErrMeta) {

@@ -28,6 +28,9 @@ type Options struct {
 	ProducerIDExpiration            time.Duration // producer.id.expiration.ms; zero is a day
 	ProducerExpiryCheckInterval     time.Duration // producer.id.expiration.check.interval.ms; zero is ten minutes
 	Cleaner                         CleanerOptions
+	// MinFreeBytes is how much of each directory's file system is kept from clients' records
+	// (storage.min.free.bytes); zero is nothing.
+	MinFreeBytes int64
 	// MaxOpenFiles is how many files of segments are kept open at once; zero is 4096.
 	MaxOpenFiles int
 	Log          logrus.FieldLogger

@@ -93,10 +93,15 @@ func (l *Log) countExcess(cfg *Config) int {
 // deleteOldestLocked deletes n segments. If that is all, a new one is begun first.
 func (l *Log) deleteOldestLocked(n int, cfg *Config) error {
 	if n == len(l.list()) {
-		if err := l.rollLocked(l.mu.written.offset, cfg); err != nil {
+		err := l.rollLocked(l.mu.written.offset, cfg)
+		switch {
+		case err == nil:
+			l.publishRollLocked()
+		case isFull(err) && n > 1:
+			n-- // the others make the space for it
+		default:
 			return err
 		}
-		l.publishRollLocked()
 	}
 	list := l.list()
 	first := list[n].base

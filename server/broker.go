@@ -61,6 +61,7 @@ type Broker struct {
 	changes      isrChanger
 	throttles    throttles
 	replicas     *replica.Manager
+	hosting      atomic.Bool // replicas is there
 	fetchers     *fetchers
 	offsets      *offsetsTopic
 	groups       *group.Coordinator
@@ -260,19 +261,22 @@ func (b *Broker) identify(ctx context.Context) (err error) {
 
 func (b *Broker) openLogs(ctx context.Context) error {
 	c := b.live.Static()
+	notifying, stop := context.WithCancel(context.Background())
 	logs, err := logdir.Open(ctx, logdir.Options{
 		Dirs: c.LogDirs, FS: b.disk, BrokerID: b.id, ClusterID: b.clusterID,
 		Defaults: logConfig(b.live.Current().Topic(nil)), RecoveryThreads: recoveryThreads(b.live.Current()),
 		RetentionCheckInterval: c.RetentionCheckInterval, RecoveryPointCheckpointInterval: c.RecoveryPointCheckpoint,
 		LogStartCheckpointInterval: c.LogStartCheckpoint, ProducerIDExpiration: c.ProducerIDExpiration,
-		ProducerExpiryCheckInterval: c.ProducerExpiryCheckInterval, Cleaner: cleanerOptions(b.live.Current()),
-		Log: b.loggers.Named("logdir"), Metrics: b.metrics, OnDirFailure: b.dirFailed,
+		ProducerExpiryCheckInterval: c.ProducerExpiryCheckInterval, MinFreeBytes: c.MinFreeBytes,
+		Cleaner: cleanerOptions(b.live.Current()), Log: b.loggers.Named("logdir"), Metrics: b.metrics,
+		OnDirFailure: func(dir string, err error) { b.dirFailed(notifying, dir, err) },
 	}, b.topics.log)
 	if err != nil {
+		stop()
 		return err
 	}
 	b.logs = logs
-	b.running("logs", logs.Close, func() error { logs.Abandon(); return nil })
+	b.running("logs", func() error { stop(); return logs.Close() }, func() error { stop(); logs.Abandon(); return nil })
 	return nil
 }
 
@@ -316,6 +320,7 @@ func (b *Broker) startReplicas(context.Context) error {
 		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, Throttle: b.throttles.leader,
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,
 	})
+	b.hosting.Store(true)
 	b.replicas.Start()
 	// Killed, it must find no log to write its high watermarks for.
 	b.running("replicas", b.replicas.Close, func() error { b.logs.Abandon(); _ = b.replicas.Close(); return nil })
@@ -373,12 +378,13 @@ func (b *Broker) topicsDeleted(tps []cluster.TopicPartition) {
 }
 
 // dirFailed takes the partitions of a failed log directory offline and tells the controller, which moves their
-// leaders.
-func (b *Broker) dirFailed(dir string, err error) {
+// leaders: as soon as ZooKeeper can be reached, however long that takes, since nobody else would.
+func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
 	b.log.Errorf("Log directory %s goes offline: %v", dir, err)
+	if !b.hosting.Load() {
+		return // the controller will hear of it in the answer to its first LeaderAndIsr
+	}
 	b.replicas.DirFailed(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), b.live.Static().ZooKeeperSessionTimeout)
-	defer cancel()
 	if err := b.zk.NotifyLogDirFailure(ctx, b.id); err != nil {
 		b.log.Errorf("Log directory %s: tell the controller: %v", dir, err)
 	}

@@ -88,6 +88,7 @@ type Config struct {
 	ProducerIDExpiration           time.Duration `key:"producer.id.expiration.ms"`
 	ProducerExpiryCheckInterval    time.Duration `key:"producer.id.expiration.check.interval.ms"`
 	HighWatermarkCheckpoint        time.Duration `key:"replica.high.watermark.checkpoint.interval.ms"`
+	MinFreeBytes                   int64         `key:"storage.min.free.bytes"`
 	ReplicaLagTimeMax              time.Duration `key:"replica.lag.time.max.ms"`
 	ReplicaSelector                string        `key:"replica.selector.class"` // RackAwareSelector, or another name for the leader
 	ReplicaFetchers                int32         `key:"num.replica.fetchers"`

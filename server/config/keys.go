@@ -671,7 +671,7 @@ func makeBrokerKeys() []Key {
 			"Where it keeps its data; unset, a directory zookeeper beside the first of log.dirs."),
 		key("leader.fence.on.session.loss", Boolean, is("false"), nil, ReadOnly, NotYet,
 			"Whether a leader stops taking records once its ZooKeeper session must have ended. Off as in Kafka, since leaders should outlive an outage of ZooKeeper itself; on, it bounds what acks=1 can lose to one session timeout."),
-		key("storage.min.free.bytes", Long, is("0"), atLeast(0), ReadOnly, NotYet,
+		key("storage.min.free.bytes", Long, is("0"), atLeast(0), ReadOnly, Obeyed,
 			"Free space of a log directory below which records of clients are refused, while replication and offsets go on. 0 is off."),
 		key("web.listener", String, is(""), hostPort, ReadOnly, Obeyed,
 			"Where the web page, /metrics and /healthz are served, as host:port. Empty, as in Kafka, is nowhere."),

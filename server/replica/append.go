@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"time"
 
 	"ottla/logdir"
@@ -93,6 +94,9 @@ func (m *Manager) append(e *AppendEntry, acks int16, origin logdir.Origin, versi
 	if err != nil {
 		e.Err = err
 		p.stats.refused(size, err)
+		if errors.Is(err, logdir.ErrDiskFull) {
+			p.diskFull()
+		}
 		return
 	}
 	p.stats.appended(size, a.LastOffset-a.FirstOffset+1)

@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"errors"
 	"slices"
 	"time"
 
+	"ottla/logdir"
 	"ottla/zkcoord/cluster"
 )
 
@@ -53,12 +55,14 @@ func (p *Partition) makeLeader(d *decision) (newLeader bool, err error) {
 // that is later than any of our records (its leader died before we had one of them); it asks where its epoch
 // ended here, and the answer must be this start and not "I do not know that epoch" (KIP-101,
 // TestEpochsOfAnEmptyReign).
+//
+// A full disk is no reason not to lead: the log knows the epoch, and takes no record until it is written too.
 func (r *reign) beginEpoch(newLeader bool) error {
 	r.epochStart = r.log.LogEndOffset()
 	if newLeader {
 		r.since = r.leaderEpoch
 	}
-	if err := r.log.AssignEpochStart(r.leaderEpoch, r.epochStart); err != nil {
+	if err := r.log.AssignEpochStart(r.leaderEpoch, r.epochStart); err != nil && !errors.Is(err, logdir.ErrDiskFull) {
 		return err
 	}
 	now := time.Now()

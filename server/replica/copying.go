@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 
 	"ottla/logdir"
@@ -50,6 +51,9 @@ func (p *Partition) AppendAsFollower(leaderEpoch int32, batches []byte, leaderHW
 	if grew {
 		check(p.owner.fetches, p.tp) // consumers that read from the nearest replica
 	}
+	if errors.Is(err, logdir.ErrDiskFull) {
+		p.diskFull()
+	}
 	return err
 }
 
@@ -67,6 +71,7 @@ func (p *Partition) appendAsFollower(leaderEpoch int32, batches []byte, leaderHW
 		if _, err := r.log.AppendAsFollower(batches); err != nil {
 			return false, err
 		}
+		p.full.over()
 	}
 	grew = r.log.SetHighWatermark(min(leaderHW, r.log.LogEndOffset()))
 	if start := min(leaderLogStart, r.log.HighWatermark()); start > r.log.LogStartOffset() {

@@ -1,6 +1,11 @@
 package replica
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"ottla/logdir"
+)
 
 // The file replication-offset-checkpoint holds the high watermark of every log of a directory, so that consumers
 // need not wait after a restart until the followers have spoken. It may be old: a high watermark that is too low
@@ -10,7 +15,7 @@ import "time"
 // checkpointHighWatermarks writes the file every few seconds until Close, which writes it once more.
 func (m *Manager) checkpointHighWatermarks() {
 	m.every(func() time.Duration { return m.config().HighWatermarkCheckpoint }, func() {
-		if err := m.logs.CheckpointHighWatermarks(); err != nil {
+		if err := m.logs.CheckpointHighWatermarks(); err != nil && !errors.Is(err, logdir.ErrDiskFull) {
 			m.log.Errorf("cannot write the high watermarks: %v", err)
 		}
 	})

@@ -15,6 +15,7 @@ type Partition struct {
 	owner  *Manager
 	stats  *topicStats
 	minISR atomic.Int32 // min.insync.replicas
+	full   fullSince
 
 	mu struct {
 		sync.RWMutex
