@@ -26,7 +26,8 @@ type Manager struct {
 	retired       atomic.Int64   // counts the groups of segments that cleanings have replaced
 	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate
-	moving        throttle // of the moves between directories
+	moving        throttle                      // of the moves between directories
+	rateChanged   atomic.Pointer[chan struct{}] // closed when that is set anew
 	dirs          []*logDir
 	watermarks    map[cluster.TopicPartition]int64
 	topicConfig   func(topic string) Config // may be nil

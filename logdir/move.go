@@ -33,6 +33,7 @@ type Move struct {
 		// announced: the source's directory says where it moves, see movingFile.
 		announced bool
 		spare     []byte // a buffer for Copy
+		spent     int    // bytes that were copied since the last Rest
 	}
 }
 
@@ -50,6 +51,9 @@ func (mv *Move) Source() *Log { return mv.source }
 
 // Destination is the directory that shall hold the log.
 func (mv *Move) Destination() string { return mv.future.dir.path }
+
+// GoesTo reports whether that is the directory of this path.
+func (mv *Move) GoesTo(path string) bool { return absolute(mv.Destination()) == absolute(path) }
 
 // Size is how many bytes of records were copied.
 func (mv *Move) Size() int64 { return mv.future.Size() }

@@ -9,18 +9,27 @@ import (
 const moveSlice = 1 << 20
 
 // Copy copies one slice of the source and reports whether the copy had all of it for a moment: then Swap is worth a
-// try. It waits as long as the throttle asks for, or until stop.
+// try. Before the next slice it is time to Rest.
 //
 // ErrClosed says that the move has ended, ErrStorage that a disk does not take more, or gives no more; a full one
 // may be tried again.
-func (mv *Move) Copy(stop <-chan struct{}) (near bool, err error) {
+func (mv *Move) Copy() (near bool, err error) {
 	mv.mu.Lock()
+	defer mv.mu.Unlock()
 	n, near, err := mv.copyLocked()
+	mv.mu.spent += n
+	return near, err
+}
+
+// Rest waits as long as the throttle asks for after what was copied, or until stop.
+func (mv *Move) Rest(stop <-chan struct{}) {
+	mv.mu.Lock()
+	n := mv.mu.spent
+	mv.mu.spent = 0
 	mv.mu.Unlock()
 	if n > 0 {
-		mv.m.moving.spend(n, stop, nil)
+		mv.m.moving.spend(n, stop, *mv.m.rateChanged.Load())
 	}
-	return near, err
 }
 
 func (mv *Move) copyLocked() (n int, near bool, err error) {
@@ -179,5 +188,12 @@ func (l *Log) skipTo(offset int64) error {
 }
 
 // SetMoveRate bounds how many bytes a second all moves together copy
-// (replica.alter.log.dirs.io.max.bytes.per.second); zero or less is no bound.
-func (m *Manager) SetMoveRate(bytesPerSecond float64) { m.moving.set(bytesPerSecond) }
+// (replica.alter.log.dirs.io.max.bytes.per.second); zero or less is no bound. Who rests by the rate before is woken.
+func (m *Manager) SetMoveRate(bytesPerSecond float64) {
+	if bytesPerSecond == m.moving.bound() {
+		return
+	}
+	m.moving.set(bytesPerSecond)
+	changed := make(chan struct{})
+	close(*m.rateChanged.Swap(&changed))
+}

@@ -53,7 +53,7 @@ func finishMove(m *Manager, mv *Move) (*Log, error) {
 // copyAll copies until nothing is left for a moment.
 func copyAll(mv *Move) error {
 	for {
-		if near, err := mv.Copy(nil); near || err != nil {
+		if near, err := mv.Copy(); near || err != nil {
 			return err
 		}
 	}
@@ -192,13 +192,13 @@ func TestMoveIsCalledOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mv.Copy(nil); err != nil {
+	if _, err := mv.Copy(); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(mv.Prepare(), m.CancelMove(orders), m.CancelMove(orders)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mv.Copy(nil); !errors.Is(err, ErrClosed) {
+	if _, err := mv.Copy(); !errors.Is(err, ErrClosed) {
 		t.Errorf("it goes on: %v", err)
 	}
 	if l, err := mv.Swap(); l != nil || !errors.Is(err, ErrClosed) {
@@ -217,7 +217,7 @@ func TestMoveIsCalledOff(t *testing.T) {
 	if err := m.Delete(orders); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mv.Copy(nil); !errors.Is(err, ErrClosed) {
+	if _, err := mv.Copy(); !errors.Is(err, ErrClosed) {
 		t.Errorf("it goes on: %v", err)
 	}
 	if got := folderNames(t, fsys); len(got) != 0 {

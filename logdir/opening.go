@@ -48,6 +48,8 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 	m.mu.preferred = map[cluster.TopicPartition]*logDir{}
 	m.mu.overrides = map[string]Config{}
 	m.mu.defaults = o.Defaults
+	changed := make(chan struct{})
+	m.rateChanged.Store(&changed)
 	m.background = startScheduler()
 	m.cleaners = newCleaners(m, o.Cleaner)
 	m.topicConfig = topicConfig

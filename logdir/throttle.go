@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// throttle bounds how many bytes a second all cleaners together read and write.
+// throttle bounds how many bytes a second several goroutines together read and write.
 type throttle struct {
 	mu   sync.Mutex
 	rate float64   // bytes a second
@@ -20,6 +20,13 @@ func (t *throttle) set(rate float64) {
 	t.mu.Lock()
 	t.rate, t.next = rate, time.Time{}
 	t.mu.Unlock()
+}
+
+// bound is the rate.
+func (t *throttle) bound() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rate
 }
 
 // spend waits until n bytes may have been used, or until stop or giveUp says not to.

@@ -317,7 +317,7 @@ func (b *Broker) startReplicas(context.Context) error {
 				RackAware: c.ReplicaSelector == config.RackAwareSelector,
 			}
 		},
-		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, Throttle: b.throttles.leader,
+		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, MoveThreads: int(c.MoveThreads), Throttle: b.throttles.leader,
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,
 	})
 	b.hosting.Store(true)

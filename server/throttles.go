@@ -28,6 +28,7 @@ func (t throttles) boundBy(b *Broker) {
 	c := b.live.Current()
 	t.leader.SetBound(c.LeaderThrottledRate)
 	t.follower.SetBound(c.FollowerThrottledRate)
+	b.logs.SetMoveRate(float64(max(c.MoveRate, 1))) // with 0 it all but stands still
 }
 
 // topic takes which replicas of a topic are throttled.

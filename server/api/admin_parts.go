@@ -36,6 +36,7 @@ type ZooKeeper interface {
 // LogDirs are the log directories of this broker: logdir's Manager.
 type LogDirs interface {
 	Logs() []*logdir.Log
+	Moves() []*logdir.Move
 	LiveDirs() []string
 	OfflineDirs() []string
 }

@@ -90,6 +90,7 @@ func (r *adminRig) dial() *client { return (&rig{t: r.t, address: r.address}).di
 type noLogs struct{ dir string }
 
 func (n noLogs) Logs() []*logdir.Log   { return nil }
+func (n noLogs) Moves() []*logdir.Move { return nil }
 func (n noLogs) LiveDirs() []string    { return []string{n.dir} }
 func (n noLogs) OfflineDirs() []string { return []string{"offline"} }
 

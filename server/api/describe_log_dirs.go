@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -8,7 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sys/unix"
 
-	"ottla/logdir"
 	"ottla/zkcoord/cluster"
 )
 
@@ -16,11 +16,18 @@ import (
 func (a *API) describeLogDirs(c *call, req *kmsg.DescribeLogDirsRequest) {
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	wanted := wantedPartitions(req.Topics)
-	byDir := map[string][]*logdir.Log{}
-	for _, l := range a.LogDirs.Logs() {
-		if wanted == nil || wanted[l.TopicPartition()] {
-			byDir[l.Dir()] = append(byDir[l.Dir()], l)
+	byDir := map[string][]heldReplica{}
+	hold := func(dir string, tp cluster.TopicPartition, size, lag int64, future bool) {
+		if wanted == nil || wanted[tp] {
+			byDir[dir] = append(byDir[dir], heldReplica{tp, size, lag, future})
 		}
+	}
+	for _, l := range a.LogDirs.Logs() {
+		// How far a replica lags is known where it follows: behind the high watermark that it was told.
+		hold(l.Dir(), l.TopicPartition(), l.Size(), max(0, l.HighWatermark()-l.LogEndOffset()), false)
+	}
+	for _, mv := range a.LogDirs.Moves() {
+		hold(mv.Destination(), mv.TopicPartition(), mv.Size(), mv.Lag(), true)
 	}
 	for _, dir := range a.LogDirs.LiveDirs() {
 		resp.Dirs = append(resp.Dirs, describedDir(dir, byDir[dir]))
@@ -31,6 +38,13 @@ func (a *API) describeLogDirs(c *call, req *kmsg.DescribeLogDirsRequest) {
 		resp.Dirs = append(resp.Dirs, d)
 	}
 	c.reply(resp)
+}
+
+// heldReplica is a log in a directory, or a copy that another one is moved into, and by how many offsets it lags.
+type heldReplica struct {
+	cluster.TopicPartition
+	size, lag int64
+	future    bool
 }
 
 // wantedPartitions is nil for all.
@@ -47,7 +61,7 @@ func wantedPartitions(topics []kmsg.DescribeLogDirsRequestTopic) map[cluster.Top
 	return wanted
 }
 
-func describedDir(dir string, logs []*logdir.Log) kmsg.DescribeLogDirsResponseDir {
+func describedDir(dir string, held []heldReplica) kmsg.DescribeLogDirsResponseDir {
 	d := kmsg.NewDescribeLogDirsResponseDir()
 	d.Dir = absolute(dir)
 	var fs unix.Statfs_t
@@ -56,24 +70,18 @@ func describedDir(dir string, logs []*logdir.Log) kmsg.DescribeLogDirsResponseDi
 		return d
 	}
 	d.TotalBytes, d.UsableBytes = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize)
-	slices.SortFunc(logs, func(a, b *logdir.Log) int {
-		x, y := a.TopicPartition(), b.TopicPartition()
-		if c := strings.Compare(x.Topic, y.Topic); c != 0 {
-			return c
-		}
-		return int(x.Partition) - int(y.Partition)
+	slices.SortFunc(held, func(a, b heldReplica) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	for _, l := range logs {
-		tp := l.TopicPartition()
-		if n := len(d.Topics); n == 0 || d.Topics[n-1].Topic != tp.Topic {
+	for _, h := range held {
+		if n := len(d.Topics); n == 0 || d.Topics[n-1].Topic != h.Topic {
 			t := kmsg.NewDescribeLogDirsResponseDirTopic()
-			t.Topic = tp.Topic
+			t.Topic = h.Topic
 			d.Topics = append(d.Topics, t)
 		}
 		t := &d.Topics[len(d.Topics)-1]
 		p := kmsg.NewDescribeLogDirsResponseDirTopicPartition()
-		// How far a replica lags is known where it follows: behind the high watermark that it was told.
-		p.Partition, p.Size, p.OffsetLag = tp.Partition, l.Size(), max(0, l.HighWatermark()-l.LogEndOffset())
+		p.Partition, p.Size, p.OffsetLag, p.IsFuture = h.Partition, h.size, h.lag, h.future
 		t.Partitions = append(t.Partitions, p)
 	}
 	return d

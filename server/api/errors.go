@@ -32,6 +32,7 @@ var errorCodes = [...]struct {
 }{
 	{replica.ErrNotLeader, codeNotLeaderOrFollower},
 	{replica.ErrUnknownPartition, codeUnknownTopicOrPartition},
+	{replica.ErrReplicaNotAvailable, codeReplicaNotAvailable},
 	{replica.ErrFencedLeaderEpoch, codeFencedLeaderEpoch},
 	{replica.ErrUnknownLeaderEpoch, codeUnknownLeaderEpoch},
 	{replica.ErrInvalidTopic, codeInvalidTopicException},
@@ -60,6 +61,7 @@ var errorCodes = [...]struct {
 	{logdir.ErrStorage, codeKafkaStorageError},
 	{logdir.ErrOfflineDir, codeKafkaStorageError},
 	{logdir.ErrClosed, codeNotLeaderOrFollower},
+	{logdir.ErrUnknownDir, codeLogDirNotFound},
 	{logdir.ErrTopicID, codeInconsistentTopicID},
 	{logdir.ErrUnknownLog, codeUnknownTopicOrPartition},
 }

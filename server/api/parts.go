@@ -55,6 +55,8 @@ type Replicas interface {
 	EpochEndOffset(tp cluster.TopicPartition, currentLeaderEpoch, epoch int32) (foundEpoch int32, end int64, err error)
 	// DeleteRecords calls done once, when all live replicas have deleted or the time is over.
 	DeleteRecords(timeout time.Duration, deletions []replica.RecordDeletion, done func([]replica.RecordDeletion))
+	// AlterLogDir begins to move a partition's log to another directory of this broker.
+	AlterLogDir(tp cluster.TopicPartition, dir string) error
 	// Partition finds a partition that this broker hosts.
 	Partition(tp cluster.TopicPartition) (*replica.Partition, error)
 	DescribeProducers(tp cluster.TopicPartition) ([]logdir.ProducerState, error)

@@ -55,7 +55,7 @@ func newRig(t testing.TB, properties ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logs, err := logdir.Open(t.Context(), logdir.Options{Dirs: []string{t.TempDir()}, BrokerID: 1, ClusterID: "rig", Log: log}, nil)
+	logs, err := logdir.Open(t.Context(), logdir.Options{Dirs: []string{t.TempDir(), t.TempDir()}, BrokerID: 1, ClusterID: "rig", Log: log}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func newRig(t testing.TB, properties ...string) *rig {
 	live := config.NewLive(settings)
 	r.api = New(Options{ID: 1, ClusterID: "rig", Config: live, Metadata: cache, Replicas: replicas, Groups: r.groups,
 		Controller: r.controller, Offsets: r.offsets, Transactions: r.newTransactions(), VerifyTransaction: r.verify, Log: log,
-		AdminParts: AdminParts{ZooKeeper: r.zk, Topics: NewTopicCreator(r.zk, cache, live, log)}})
+		AdminParts: AdminParts{ZooKeeper: r.zk, Topics: NewTopicCreator(r.zk, cache, live, log), LogDirs: logs}})
 	server, err := network.Listen(network.Options{Listeners: []network.Listener{{Name: "PLAINTEXT", Protocol: "PLAINTEXT", Host: "127.0.0.1"}},
 		APIName: r.api.Name, Log: log}, r.api)
 	if err != nil {

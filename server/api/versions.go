@@ -84,6 +84,7 @@ func served() map[int16]*row {
 		{key: 28, name: "TXN_OFFSET_COMMIT", max: 4, handler: on((*API).txnOffsetCommit)},
 		{key: 32, name: "DESCRIBE_CONFIGS", max: 4, handler: on((*API).describeConfigs)},
 		{key: 33, name: "ALTER_CONFIGS", max: 2, handler: on((*API).alterConfigs)},
+		{key: 34, name: "ALTER_REPLICA_LOG_DIRS", max: 2, handler: on((*API).alterReplicaLogDirs)},
 		{key: 35, name: "DESCRIBE_LOG_DIRS", max: 4, handler: on((*API).describeLogDirs)},
 		{key: 37, name: "CREATE_PARTITIONS", max: 3, handler: on((*API).createPartitions)},
 		{key: 42, name: "DELETE_GROUPS", max: 2, handler: on((*API).deleteGroups)},

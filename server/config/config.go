@@ -34,8 +34,10 @@ type Config struct {
 	// LeaderThrottledRate and FollowerThrottledRate bound replication, in bytes per second; they are set while the broker
 	// runs only. ReplicationQuotaSamples samples of ReplicationQuotaWindow measure it.
 	LeaderThrottledRate, FollowerThrottledRate int64
-	ReplicationQuotaSamples                    int32         `key:"replication.quota.window.num"`
-	ReplicationQuotaWindow                     time.Duration `key:"replication.quota.window.size.seconds"`
+	// MoveRate bounds, likewise, the copying between log directories.
+	MoveRate                int64
+	ReplicationQuotaSamples int32         `key:"replication.quota.window.num"`
+	ReplicationQuotaWindow  time.Duration `key:"replication.quota.window.size.seconds"`
 
 	// Listeners is where to listen; port 0 has the system choose.
 	Listeners []Listener
@@ -80,8 +82,10 @@ type Config struct {
 	CleanerBackoff        time.Duration `key:"log.cleaner.backoff.ms"`
 
 	// LogDirs is at least one directory, each once.
-	LogDirs                        []string
-	RecoveryThreadsPerDataDir      int32         `key:"num.recovery.threads.per.data.dir"`
+	LogDirs                   []string
+	RecoveryThreadsPerDataDir int32 `key:"num.recovery.threads.per.data.dir"`
+	// MoveThreads is how many logs are copied between directories at a time.
+	MoveThreads                    int32         // num.replica.alter.log.dirs.threads, or as many as there are directories
 	RetentionCheckInterval         time.Duration `key:"log.retention.check.interval.ms"`
 	RecoveryPointCheckpoint        time.Duration `key:"log.flush.offset.checkpoint.interval.ms"`
 	LogStartCheckpoint             time.Duration `key:"log.flush.start.offset.checkpoint.interval.ms"`
@@ -179,7 +183,7 @@ func build(layers ...map[string]string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{settings: s, LeaderThrottledRate: NoThrottle, FollowerThrottledRate: NoThrottle}
+	c := &Config{settings: s, LeaderThrottledRate: NoThrottle, FollowerThrottledRate: NoThrottle, MoveRate: NoThrottle}
 	fill(c, s.values)
 	err = errors.Join(
 		s.refused(),
@@ -260,6 +264,10 @@ func (c *Config) setLogDirs() error {
 	}
 	if len(c.LogDirs) == 0 {
 		return fmt.Errorf("%s=%s: At least one log directory must be defined via log.dirs or log.dir", name, text)
+	}
+	c.MoveThreads = int32(len(c.LogDirs))
+	if n, ok := c.settings.values["num.replica.alter.log.dirs.threads"].(int32); ok {
+		c.MoveThreads = n
 	}
 	c.EmbeddedZooKeeperDataDir = c.settings.text("embedded.zookeeper.data.dir")
 	if c.EmbeddedZooKeeperDataDir == "" {

@@ -71,6 +71,7 @@ func (l *Live) layered(brokers, broker map[string]string) (*Config, error) {
 	c.BrokerID = l.static.BrokerID
 	c.LeaderThrottledRate = runtimeRate("leader.replication.throttled.rate", brokers, broker)
 	c.FollowerThrottledRate = runtimeRate("follower.replication.throttled.rate", brokers, broker)
+	c.MoveRate = runtimeRate("replica.alter.log.dirs.io.max.bytes.per.second", brokers, broker)
 	return c, nil
 }
 

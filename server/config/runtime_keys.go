@@ -14,6 +14,8 @@ func runtimeKeys() []Key {
 			"Bytes a second that this broker sends, at most, to throttled replicas that are not in sync."),
 		key("follower.replication.throttled.rate", Long, is(most), atLeast(0), ClusterWide, Obeyed,
 			"Bytes a second that this broker copies, at most, into throttled replicas that are not in sync."),
+		key("replica.alter.log.dirs.io.max.bytes.per.second", Long, is(most), atLeast(0), ClusterWide, Obeyed,
+			"Bytes a second that this broker copies, at most, from one log directory into another."),
 	}
 }
 

@@ -14,6 +14,8 @@ var (
 	ErrUnknownPartition = errors.New("unknown topic or partition")
 	// ErrNotLeader: another broker leads it, or this one is no replica of it (NOT_LEADER_OR_FOLLOWER).
 	ErrNotLeader = errors.New("not the leader or a follower")
+	// ErrReplicaNotAvailable: this broker has no log of the partition yet (REPLICA_NOT_AVAILABLE).
+	ErrReplicaNotAvailable = errors.New("this broker has no replica of the partition yet")
 	// ErrFencedLeaderEpoch: the sender speaks of an earlier reign (FENCED_LEADER_EPOCH).
 	ErrFencedLeaderEpoch = errors.New("leader epoch is older than ours")
 	// ErrUnknownLeaderEpoch: the sender speaks of a reign of which we have not heard (UNKNOWN_LEADER_EPOCH).

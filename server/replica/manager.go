@@ -103,6 +103,8 @@ type Options struct {
 	Fetchers Fetchers
 	// Throttle bounds what followers are sent that are not in sync. Nil bounds nothing.
 	Throttle Throttle
+	// MoveThreads is how many logs are copied between directories at a time; less than one counts as one.
+	MoveThreads int
 	// Deleted, if not nil, is told of partitions whose topic is being deleted, after each UpdateMetadata.
 	Deleted func([]cluster.TopicPartition)
 	Log     logrus.FieldLogger
@@ -121,6 +123,7 @@ type Manager struct {
 	produces  *purgatory.Purgatory[cluster.TopicPartition]
 	fetches   *purgatory.Purgatory[cluster.TopicPartition]
 	deletions *purgatory.Purgatory[cluster.TopicPartition]
+	copying   chan struct{} // holds one for each move that is copying a slice
 
 	// controller is held through each of the controller's requests, which are worked off one after another.
 	controller struct {
@@ -161,6 +164,7 @@ func New(o Options) *Manager {
 		fetches:   purgatory.New[cluster.TopicPartition]("Fetch", o.Timer, o.Metrics),
 		deletions: purgatory.New[cluster.TopicPartition]("DeleteRecords", o.Timer, o.Metrics),
 	}
+	m.copying = make(chan struct{}, max(1, o.MoveThreads))
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.mu.partitions = make(map[cluster.TopicPartition]*Partition)
 	m.controller.epoch = -1
@@ -168,13 +172,17 @@ func New(o Options) *Manager {
 	return m
 }
 
-// Start begins what runs by the clock: the ISRs are checked, the high watermarks written down.
+// Start begins what runs by the clock: the ISRs are checked, the high watermarks written down. Moves between log
+// directories that were interrupted go on.
 func (m *Manager) Start() {
 	if m.started.Swap(true) {
 		return
 	}
 	m.wg.Go(m.checkISRs)
 	m.wg.Go(m.checkpointHighWatermarks)
+	for _, mv := range m.logs.Moves() { // those that the last run has left
+		m.startMover(mv)
+	}
 }
 
 // Close ends what Start began and writes the high watermarks down once more. Requests that wait are
@@ -242,6 +250,7 @@ func (m *Manager) Reconfigure(topic string, c TopicConfig) {
 func (m *Manager) DirFailed(dir string) {
 	m.controller.Lock()
 	defer m.controller.Unlock()
+	m.abandonMoves(dir)
 	var gone []cluster.TopicPartition
 	for _, p := range m.Partitions() {
 		if p.goOfflineIf(func(l *logdir.Log) bool { return l.Dir() == dir }) {
