@@ -195,9 +195,7 @@ func (a *leaderAppend) appendLocked() (r AppendResult, wait *mark, err error) {
 		}
 	}
 	a.number()
-	if err := l.assignEpochLocked(a.epoch, h.BaseOffset); err != nil {
-		return r, nil, l.failing(err)
-	}
+	l.assignEpochLocked(a.epoch, h.BaseOffset)
 	if err := l.rollIfNeededLocked(a.cfg, len(a.batch), h, a.now); err != nil {
 		return r, nil, l.failing(err)
 	}

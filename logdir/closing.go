@@ -106,7 +106,7 @@ func (l *Log) close() error {
 		return nil
 	}
 	l.mu.gone = fmt.Errorf("%v: %w", l.tp, ErrClosed)
-	if err := l.active().seal(l.cfg.Load().Preallocate); err != nil {
+	if err := errors.Join(l.writeEpochsLocked(), l.active().seal(l.cfg.Load().Preallocate)); err != nil {
 		return l.failing(err)
 	}
 	// The marker of a clean shutdown says that indexes are to be believed, so they are synced before it.

@@ -120,6 +120,10 @@ func (l *Log) collectSync(below int64) (*syncWork, error) {
 	if err := l.usableLocked(); err != nil {
 		return nil, err
 	}
+	// The recovery point is about to pass records whose epochs only memory may have.
+	if err := l.writeEpochsLocked(); err != nil {
+		return nil, l.failing(err)
+	}
 	w := &syncWork{log: l, folder: l.folder(), to: l.mu.written, epochs: l.epochs.writes, meta: l.mu.metaDirty, records: l.mu.unflushed, truncations: l.mu.truncations}
 	list := l.list()
 	point := l.recoveryPoint.Load()

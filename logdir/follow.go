@@ -109,9 +109,7 @@ func (l *Log) followRunLocked(cfg *Config, headers []batch.Header, records []byt
 		return l.failing(err)
 	}
 	for i := range headers {
-		if err := l.assignEpochLocked(headers[i].LeaderEpoch, headers[i].BaseOffset); err != nil {
-			return l.failing(err)
-		}
+		l.assignEpochLocked(headers[i].LeaderEpoch, headers[i].BaseOffset)
 	}
 	if err := l.writeLocked(records); err != nil {
 		return err
