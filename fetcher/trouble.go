@@ -33,7 +33,11 @@ func (f *fetcher) recovered(p *partition) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p.trouble != nil {
-		f.log.Infof("%s: copied again from offset %d, after %v", p.TopicPartition, p.offset, time.Since(p.since).Round(time.Millisecond))
+		level := f.log.Infof
+		if !p.told {
+			level = f.log.Debugf // of what nobody has heard, nobody needs to hear the end: after an election it is thousands
+		}
+		level("%s: copied again from offset %d, after %v", p.TopicPartition, p.offset, time.Since(p.since).Round(time.Millisecond))
 	}
 	p.recovered()
 }
@@ -44,6 +48,8 @@ func (f *fetcher) failedLocked(p *partition, err error, now time.Time) {
 		level := f.log.Warnf
 		if transient(err) && p.attempts < 8 {
 			level = f.log.Debugf // the leader will hear of its election in a moment
+		} else {
+			p.told = true
 		}
 		level("%s: not copied from offset %d: %v", p.TopicPartition, p.offset, err)
 	}
@@ -99,7 +105,7 @@ func (p *partition) failed(err error, now time.Time, most time.Duration) {
 
 // recovered notes a success.
 func (p *partition) recovered() {
-	p.trouble, p.since, p.resume, p.attempts = nil, time.Time{}, time.Time{}, 0
+	p.trouble, p.told, p.since, p.resume, p.attempts = nil, false, time.Time{}, time.Time{}, 0
 }
 
 // setAside gives the partition up until the controller decides anew.
