@@ -16,10 +16,10 @@ type partition struct {
 	gone bool
 	// trouble is why nothing could be copied at the last attempt, or nil; since is when that began.
 	trouble error
-	// told is set once the log has a line of it.
-	told  bool
-	since time.Time
-	shown shown
+	// logged is set once the log has a line of it.
+	logged bool
+	since  time.Time
+	shown  shown
 
 	// What follows is the goroutine's alone.
 

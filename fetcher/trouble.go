@@ -34,7 +34,7 @@ func (f *fetcher) recovered(p *partition) {
 	defer f.mu.Unlock()
 	if p.trouble != nil {
 		level := f.log.Infof
-		if !p.told {
+		if !p.logged {
 			level = f.log.Debugf // of what nobody has heard, nobody needs to hear the end: after an election it is thousands
 		}
 		level("%s: copied again from offset %d, after %v", p.TopicPartition, p.offset, time.Since(p.since).Round(time.Millisecond))
@@ -49,7 +49,7 @@ func (f *fetcher) failedLocked(p *partition, err error, now time.Time) {
 		if transient(err) && p.attempts < 8 {
 			level = f.log.Debugf // the leader will hear of its election in a moment
 		} else {
-			p.told = true
+			p.logged = true
 		}
 		level("%s: not copied from offset %d: %v", p.TopicPartition, p.offset, err)
 	}
@@ -105,7 +105,7 @@ func (p *partition) failed(err error, now time.Time, most time.Duration) {
 
 // recovered notes a success.
 func (p *partition) recovered() {
-	p.trouble, p.told, p.since, p.resume, p.attempts = nil, false, time.Time{}, time.Time{}, 0
+	p.trouble, p.logged, p.since, p.resume, p.attempts = nil, false, time.Time{}, time.Time{}, 0
 }
 
 // setAside gives the partition up until the controller decides anew.
