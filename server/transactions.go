@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,9 +12,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/logdir"
+	"ottla/server/metadata"
 	"ottla/server/peer"
 	"ottla/server/replica"
 	"ottla/server/txn"
+	"ottla/zkcoord"
 	"ottla/zkcoord/cluster"
 )
 
@@ -29,7 +33,7 @@ func (b *Broker) startTransactions(context.Context) error {
 	log := b.loggers.Named("txn")
 	markers := peer.New(peer.Options{ClientID: fmt.Sprintf("broker-%d-txn-marker-sender", b.id), Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
 	b.transactions = txn.New(txn.Options{
-		Storage: transactionStore{state}, Leaders: &markerLeaders{b: b, peers: markers}, Config: conf, Partitions: state.partitions,
+		Storage: transactionStore{state}, Leaders: &markerLeaders{b: b, metadata: b.metadata, topics: b.zk, peers: markers}, Config: conf, Partitions: state.partitions,
 		ProducerIDs: txn.NewProducerIDs(b.nextProducerIDs), Log: log, Metrics: b.metrics,
 	})
 	verifiers := peer.New(peer.Options{ClientID: "AddPartitionsManager", Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
@@ -57,22 +61,49 @@ func (t transactionStore) Append(partition, epoch int32, batch []byte, timeout t
 
 // markerLeaders are the leaders of partitions as the transaction coordinator needs them: txn.Leaders.
 type markerLeaders struct {
-	b     *Broker
-	peers *peer.Client
+	b        *Broker
+	metadata *metadata.Cache
+	topics   topicsOfCluster
+	peers    *peer.Client
 }
 
-// Leader is who leads by the metadata. While no controller has spoken, nothing is known to be deleted.
+// topicsOfCluster is what ZooKeeper knows of topics: zkcoord.Client.
+type topicsOfCluster interface {
+	Topic(ctx context.Context, topic string) (zkcoord.TopicAssignment, error)
+	Deletions(ctx context.Context) ([]string, error)
+}
+
+// Leader is who leads by the metadata. A partition that is not in there need not have been deleted: a new controller names
+// the brokers first, with no topic, then the leaders, of which this coordinator may be one, and the topics only after
+// that. A marker that was left out then would hold back its partition's last stable offset for good; Kafka leaves it out
+// [TransactionMarkerChannelManager.addTxnMarkersToBrokerQueue]. TestMarkersWaitForTheMetadataOfTheirTopics breaks without
+// the question to ZooKeeper.
 func (l *markerLeaders) Leader(tp cluster.TopicPartition) (leader cluster.BrokerID, exists bool) {
-	s := l.b.metadata.Snapshot()
+	s := l.metadata.Snapshot()
 	p, ok := s.Partition(tp)
 	switch {
 	case !ok:
-		return cluster.NoBroker, s.ControllerID == cluster.NoBroker
+		return cluster.NoBroker, !l.deleted(tp.Topic)
 	case !s.Alive(p.Leader):
 		return cluster.NoBroker, true
 	}
 	return p.Leader, true
 }
+
+// deleted reports whether ZooKeeper says that a topic is gone or about to go. The second counts as well: a deletion waits
+// for brokers that are down, and its producers should not.
+func (l *markerLeaders) deleted(topic string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), topicQuestionTimeout)
+	defer cancel()
+	if _, err := l.topics.Topic(ctx, topic); err != nil {
+		return errors.Is(err, zkcoord.ErrNoNode)
+	}
+	deletions, err := l.topics.Deletions(ctx)
+	return err == nil && slices.Contains(deletions, topic)
+}
+
+// topicQuestionTimeout is how long markers wait for ZooKeeper's answer before they are tried again.
+const topicQuestionTimeout = time.Second
 
 // WriteMarkers appends to our own partitions at once and asks other brokers for theirs.
 func (l *markerLeaders) WriteMarkers(to cluster.BrokerID, req *kmsg.WriteTxnMarkersRequest, done func(*kmsg.WriteTxnMarkersResponse, error)) {
