@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -47,10 +48,18 @@ func (s *states) NotifyISRChanges(_ context.Context, tps []cluster.TopicPartitio
 	return s.fail
 }
 
-func (s *states) reported() int {
+func (s *states) reported() [][]cluster.TopicPartition {
+	synctest.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.reports)
+	return slices.Clone(s.reports)
+}
+
+// breaks makes every call fail, or none.
+func (s *states) breaks(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
 }
 
 // In a cluster older than 2.7 the leader writes; the controller hears of it when it has been quiet for five seconds.
@@ -79,22 +88,22 @@ func TestLeadersOfOldClustersWriteTheirISRs(t *testing.T) {
 		if _, code := ask(0, 0); code != kerr.InvalidUpdateVersion.Code {
 			t.Errorf("with the partition epoch of before: code %d", code)
 		}
-		zk.fail = errors.New("no connection")
+		zk.breaks(errors.New("no connection"))
 		if _, code := ask(1, 0); code != kerr.UnknownServerError.Code {
 			t.Errorf("without ZooKeeper: code %d", code)
 		}
-		zk.fail = nil
+		zk.breaks(nil)
 		time.Sleep(4 * time.Second)
 		if _, code := ask(1, 0); code != 0 {
 			t.Errorf("with ZooKeeper again: code %d", code)
 		}
 		time.Sleep(4 * time.Second)
-		if n := zk.reported(); n != 0 {
+		if n := len(zk.reported()); n != 0 {
 			t.Errorf("%d reports though it has not been quiet", n)
 		}
 		time.Sleep(4 * time.Second)
-		if want := [][]cluster.TopicPartition{{{Topic: "orders"}, {Topic: "orders", Partition: 1}}}; !reflect.DeepEqual(zk.reports, want) {
-			t.Errorf("reported %v", zk.reports)
+		if want := [][]cluster.TopicPartition{{{Topic: "orders"}, {Topic: "orders", Partition: 1}}}; !reflect.DeepEqual(zk.reported(), want) {
+			t.Errorf("reported %v", zk.reported())
 		}
 		// A change every four seconds is no quiet, so the minute decides.
 		for epoch := int32(1); epoch < 30; epoch++ {
@@ -103,7 +112,7 @@ func TestLeadersOfOldClustersWriteTheirISRs(t *testing.T) {
 			}
 			time.Sleep(4 * time.Second)
 		}
-		if n := zk.reported(); n != 2 && n != 3 {
+		if n := len(zk.reported()); n != 2 && n != 3 {
 			t.Errorf("%d reports after two minutes, want 2 or 3", n)
 		}
 	})
