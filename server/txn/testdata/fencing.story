@@ -31,3 +31,21 @@ init tx 0/2: producer 0 in epoch 3
 init tx 0/2: producer 0 in epoch 3
 init tx 0/0: PRODUCER_FENCED
 tx: Empty, producer 0 in epoch 3, partitions
+
+# A fence that could not be written is tried again under the same epoch: nobody was told of it.
+add tx 0/3 a
+fail NOT_ENOUGH_REPLICAS
+init tx
+----
+add tx 0/3 a: NONE
+init tx: COORDINATOR_NOT_AVAILABLE
+tx: Ongoing, producer 0 in epoch 4, partitions a
+
+fail
+init tx
+init tx
+----
+init tx: CONCURRENT_TRANSACTIONS
+init tx: producer 0 in epoch 5
+tx: Empty, producer 0 in epoch 5, partitions
+marker in a: abort of producer 0 in epoch 4, coordinator epoch 1

@@ -23,3 +23,15 @@ tx: Empty, producer 0 in epoch 2, partitions
 # A transactional id that nobody uses is forgotten after a week.
 sleep 170h
 ----
+
+# Its producer is unknown from now on, and begins anew under another id.
+add tx 0/2 a
+end tx 0/2 commit
+init tx 0/2
+init tx
+----
+add tx 0/2 a: INVALID_PRODUCER_ID_MAPPING
+end tx 0/2 commit: INVALID_PRODUCER_ID_MAPPING
+init tx 0/2: producer 1 in epoch 0
+init tx: producer 1 in epoch 1
+tx: Empty, producer 1 in epoch 1, partitions
