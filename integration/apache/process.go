@@ -103,15 +103,18 @@ func (p *Process) Output() string {
 
 // Stop ends the process as SIGTERM does, a broker by a controlled shutdown, and waits for its end. After
 // thirty seconds it is killed, which is an error.
-func (p *Process) Stop() (err error) {
+func (p *Process) Stop() error { return p.StopWithin(30 * time.Second) }
+
+// StopWithin is Stop for those who may take longer: a broker with thousands of partitions does.
+func (p *Process) StopWithin(patience time.Duration) (err error) {
 	p.once.Do(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			_ = p.cmd.Process.Kill()
 			<-p.ended
-			err = fmt.Errorf("%s did not stop within 30 s of SIGTERM", p.name)
+			err = fmt.Errorf("%s did not stop within %v of SIGTERM", p.name, patience)
 		}
 	})
 	return err

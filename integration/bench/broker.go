@@ -92,6 +92,13 @@ func (b *bench) noteMemory(row, line string, all []*cluster) {
 	}
 }
 
+// noteCPU notes what a cluster's servers have used since their start.
+func (b *bench) noteCPU(row string, c *cluster) {
+	if used, err := c.cpu(); err == nil {
+		b.report.add(row, c.contender, used.Seconds())
+	}
+}
+
 func (b *bench) produce(ctx context.Context, all []*cluster, scenario string, load produceLoad) error {
 	return b.eachRound(ctx, all, func(c *cluster, label string, seconds float64) (cost float64, line string, err error) {
 		topic := topicSpec{name: scenario + "-" + label, partitions: partitions, replicas: 1}

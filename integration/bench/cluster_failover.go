@@ -75,7 +75,7 @@ func (b *bench) timeFailOver(ctx context.Context, c *cluster, topic topicSpec) (
 // timeShutdown ends the second server, which leads all. When it returns that one is back and the first leads.
 func (b *bench) timeShutdown(ctx context.Context, c *cluster, topic topicSpec) (time.Duration, error) {
 	begin := time.Now()
-	if err := c.servers[1].Stop(); err != nil {
+	if err := c.servers[1].StopWithin(patience); err != nil {
 		return 0, err
 	}
 	took := time.Since(begin)

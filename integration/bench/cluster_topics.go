@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // createAndDelete makes and removes a topic of a thousand partitions with three replicas each. It is made when every
@@ -11,18 +10,18 @@ import (
 func (b *bench) createAndDelete(ctx context.Context, trios []*cluster) error {
 	return b.eachHeavyRound(ctx, trios, func(c *cluster, label string) (string, error) {
 		topic := topicSpec{name: "thousand-" + label, partitions: 1000, replicas: 3}
-		begin := time.Now()
-		if err := c.createTopic(ctx, topic); err != nil {
+		created, err := c.measure(func() (int64, error) { return 0, c.createTopic(ctx, topic) })
+		if err != nil {
 			return "", err
 		}
-		created := time.Since(begin)
-		begin = time.Now()
-		if err := c.deleteTopic(ctx, topic.name); err != nil {
+		deleted, err := c.measure(func() (int64, error) { return 0, c.deleteTopic(ctx, topic.name) })
+		if err != nil {
 			return "", err
 		}
-		deleted := time.Since(begin)
-		b.report.add("create 1000 partitions, s", c.contender, created.Seconds())
-		b.report.add("delete 1000 partitions, s", c.contender, deleted.Seconds())
-		return fmt.Sprintf("1000 partitions created in %.2f s, deleted in %.2f s", created.Seconds(), deleted.Seconds()), nil
+		b.report.add("create 1000 partitions, s", c.contender, created.elapsed.Seconds())
+		b.report.add("create 1000 partitions, CPU s", c.contender, created.cpu.Seconds())
+		b.report.add("delete 1000 partitions, s", c.contender, deleted.elapsed.Seconds())
+		return fmt.Sprintf("1000 partitions created in %.2f s, deleted in %.2f s, CPU %.2f and %.2f s",
+			created.elapsed.Seconds(), deleted.elapsed.Seconds(), created.cpu.Seconds(), deleted.cpu.Seconds()), nil
 	})
 }

@@ -35,17 +35,20 @@ func (b *bench) clean(ctx context.Context, all []*cluster) error {
 			if err := b.cache.fill(); err != nil {
 				return err
 			}
-			begin := time.Now()
-			if err := c.setTopic(topic.name, map[string]string{"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}); err != nil {
-				return err
-			}
-			err = c.await(ctx, func() error { return cleanedUpTo(c.servers[0].data, topic.name, end) })
+			used, err := c.measure(func() (int64, error) {
+				err := c.setTopic(topic.name, map[string]string{"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"})
+				if err != nil {
+					return 0, err
+				}
+				return bytes, c.await(ctx, func() error { return cleanedUpTo(c.servers[0].data, topic.name, end) })
+			})
 			if err != nil {
 				return err
 			}
-			rate := float64(bytes) / (1 << 20) / time.Since(begin).Seconds()
+			rate := float64(bytes) / (1 << 20) / used.elapsed.Seconds()
 			b.report.add("cleaner, MiB/s", c.contender, rate)
-			line = fmt.Sprintf("%d MiB cleaned at %.0f MiB/s", bytes>>20, rate)
+			b.report.add("cleaner, CPU s/GiB", c.contender, used.cpuPerGiB())
+			line = fmt.Sprintf("%d MiB cleaned at %.0f MiB/s, %.2f CPU s/GiB", bytes>>20, rate, used.cpuPerGiB())
 			return nil
 		})
 		return line, err

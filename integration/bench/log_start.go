@@ -42,6 +42,7 @@ func (b *bench) recover(ctx context.Context, all []*cluster) error {
 		if err != nil {
 			return "", err
 		}
+		b.noteCPU("recovery of 2 GiB, CPU s", c)
 		b.report.add("recovery of 2 GiB, s", c.contender, took.Seconds())
 		return fmt.Sprintf("2 GiB in %d partitions recovered in %.2f s", topic.partitions, took.Seconds()), nil
 	})
@@ -65,7 +66,7 @@ func (b *bench) cleanStart(ctx context.Context, all []*cluster) error {
 	}
 	return b.eachHeavyRound(ctx, all, func(c *cluster, _ string) (string, error) {
 		begin := time.Now()
-		if err := c.servers[0].Stop(); err != nil {
+		if err := c.servers[0].StopWithin(patience); err != nil {
 			return "", err
 		}
 		stopped := time.Since(begin)
@@ -73,6 +74,7 @@ func (b *bench) cleanStart(ctx context.Context, all []*cluster) error {
 		if err != nil {
 			return "", err
 		}
+		b.noteCPU("start, 5000 partitions, CPU s", c)
 		b.report.add("start, 5000 partitions, s", c.contender, took.Seconds())
 		b.report.add("stop, 5000 partitions, s", c.contender, stopped.Seconds())
 		return fmt.Sprintf("%d partitions stopped in %.2f s, started in %.2f s", topic.partitions, stopped.Seconds(), took.Seconds()), nil

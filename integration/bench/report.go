@@ -77,7 +77,7 @@ func (r *report) print(w io.Writer) {
 // unit of the rows whose name does not say it.
 func unit(row string) string {
 	switch {
-	case strings.HasPrefix(row, "start"), strings.HasPrefix(row, "testcluster"):
+	case row == "start", row == "start, embedded ZooKeeper", strings.HasPrefix(row, "testcluster"):
 		return ", ms"
 	case strings.HasPrefix(row, "memory"):
 		return ", MiB"
