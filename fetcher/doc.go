@@ -29,6 +29,11 @@
 // A leader remembers what a fetcher asked for (KIP-227): the first fetch names every partition, those after it only the ones whose
 // position has changed, and the answer leaves out partitions with nothing new. When either side loses count the fetcher begins a new session.
 //
+// # Throttles
+//
+// A partition that is throttled (KIP-73) and not in sync is left out of the fetches for as long as the quota is used up; the leader
+// hears that it is forgotten, and later that it is there again.
+//
 // # When something is wrong
 //
 // A partition in trouble rests for a while and comes back, and never holds up the others of its fetcher. One whose reign is over, or

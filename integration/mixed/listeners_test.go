@@ -43,6 +43,7 @@ func TestListenersAreKeptApart(t *testing.T) {
 			c.move(topic, 0, leader, controller) // the leader asks the controller for the larger ISR
 			c.produce(c.broker(1), topic, 1, 100)
 			c.compareReplicas(topic, 1)
+			c.move(topic, 0, controller) // and nobody else, so that the other one's replica is stopped
 		})
 	}
 	c.run("clients", func(t *testing.T) {
@@ -61,11 +62,18 @@ func TestListenersAreKeptApart(t *testing.T) {
 	const fetch, leaderAndISR, stopReplica, updateMetadata, alterPartition = 1, 4, 5, 6, 56
 	for _, b := range c.brokers {
 		// What it was asked as the controller, or by the controller, came by one way, all else of brokers by the other.
-		if asked := toControl[b.id].keys(leaderAndISR, updateMetadata, alterPartition, fetch); !slices.Equal(asked, []int16{leaderAndISR, updateMetadata, alterPartition}) {
+		if asked := toControl[b.id].keys(leaderAndISR, stopReplica, updateMetadata, alterPartition, fetch); !slices.Equal(asked, []int16{leaderAndISR, stopReplica, updateMetadata, alterPartition}) {
 			t.Errorf("broker %d (%s) was asked %v by CONTROL", b.id, b.kind, asked)
 		}
 		if asked := toBrokers[b.id].keys(fetch, leaderAndISR, stopReplica, updateMetadata, alterPartition); !slices.Equal(asked, []int16{fetch}) {
 			t.Errorf("broker %d (%s) was asked %v by BROKERS", b.id, b.kind, asked)
+		}
+	}
+	for _, way := range []map[int32]*tap{toControl, toBrokers} {
+		for _, key := range []int16{fetch, leaderAndISR, stopReplica, updateMetadata, alterPartition} {
+			if ofOttla, ofKafka := way[1].versions(key), way[2].versions(key); !slices.Equal(ofOttla, ofKafka) {
+				t.Errorf("%s: Ottla sends versions %v, Kafka %v", kmsg.NameForKey(key), ofOttla, ofKafka)
+			}
 		}
 	}
 }
@@ -96,7 +104,7 @@ type tap struct {
 	addr, to string
 	wg       sync.WaitGroup
 	mu       sync.Mutex
-	seen     map[int16]bool
+	seen     map[int16]map[int16]bool // versions by API key
 	conns    map[net.Conn]bool
 	closed   bool
 }
@@ -107,7 +115,7 @@ func startTap(t *testing.T, to string) *tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &tap{addr: l.Addr().String(), to: to, seen: make(map[int16]bool), conns: make(map[net.Conn]bool)}
+	p := &tap{addr: l.Addr().String(), to: to, seen: make(map[int16]map[int16]bool), conns: make(map[net.Conn]bool)}
 	p.wg.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -134,7 +142,14 @@ func startTap(t *testing.T, to string) *tap {
 func (p *tap) keys(of ...int16) []int16 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.DeleteFunc(of, func(key int16) bool { return !p.seen[key] })
+	return slices.DeleteFunc(of, func(key int16) bool { return len(p.seen[key]) == 0 })
+}
+
+// versions are those in which requests of a kind were seen.
+func (p *tap) versions(key int16) []int16 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.seen[key]))
 }
 
 // hold has a connection closed at the end, or at once.
@@ -165,18 +180,22 @@ func (p *tap) pass(from net.Conn) {
 // requests hands frames on, and notes their API keys.
 func (p *tap) requests(from io.Reader, to io.Writer) error {
 	for {
-		var head [6]byte
+		var head [8]byte
 		if _, err := io.ReadFull(from, head[:]); err != nil {
 			return err
 		}
-		size, key := int64(binary.BigEndian.Uint32(head[:4])), int16(binary.BigEndian.Uint16(head[4:]))
+		size := int64(binary.BigEndian.Uint32(head[:4]))
+		key, version := int16(binary.BigEndian.Uint16(head[4:])), int16(binary.BigEndian.Uint16(head[6:]))
 		p.mu.Lock()
-		p.seen[key] = true
+		if p.seen[key] == nil {
+			p.seen[key] = make(map[int16]bool)
+		}
+		p.seen[key][version] = true
 		p.mu.Unlock()
 		if _, err := to.Write(head[:]); err != nil {
 			return err
 		}
-		if n, err := io.CopyN(to, from, size-2); err != nil || n < size-2 {
+		if n, err := io.CopyN(to, from, size-4); err != nil || n < size-4 {
 			return errors.Join(err, io.ErrUnexpectedEOF)
 		}
 	}
