@@ -404,6 +404,7 @@ func (b *Broker) startWeb(context.Context) error {
 			{Name: "controller", Snapshot: b.controllerSnapshot},
 			{Name: "partitions", Snapshot: func() any { return b.replicas.Snapshot() }},
 			{Name: "following", Snapshot: func() any { return b.fetchers.Snapshot() }},
+			{Name: "transactions", Snapshot: func() any { return b.transactions.Snapshot() }},
 			{Name: "connections", Snapshot: func() any { return b.network.Snapshot() }},
 		},
 	})

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -37,7 +38,7 @@ func (b *Broker) startTransactions(context.Context) error {
 		ProducerIDs: txn.NewProducerIDs(b.nextProducerIDs), Log: log, Metrics: b.metrics,
 	})
 	verifiers := peer.New(peer.Options{ClientID: "AddPartitionsManager", Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
-	b.verifier = &txnVerifier{b: b, peers: verifiers, queues: make(map[cluster.Endpoint]*verifyQueue)}
+	b.verifier = &txnVerifier{b: b, peers: verifiers, metrics: newVerifyMetrics(b.metrics), queues: make(map[cluster.Endpoint]*verifyQueue)}
 	b.running("transactions", func() error {
 		markers.Close()
 		verifiers.Close()
@@ -132,8 +133,9 @@ func (l *markerLeaders) WriteMarkers(to cluster.BrokerID, req *kmsg.WriteTxnMark
 // txnVerifier asks coordinators whether partitions belong to transactions [AddPartitionsToTxnManager]. To each broker one
 // request is in flight; questions that come meanwhile are gathered into the next.
 type txnVerifier struct {
-	b     *Broker
-	peers *peer.Client
+	b       *Broker
+	peers   *peer.Client
+	metrics *verifyMetrics
 
 	mu     sync.Mutex
 	queues map[cluster.Endpoint]*verifyQueue
@@ -159,9 +161,39 @@ func (q *verifyQuestion) refuse(code int16) {
 	q.done(codes)
 }
 
+// verifyMetrics are those of Kafka's AddPartitionsToTxnManager.
+type verifyMetrics struct {
+	failures prometheus.Counter
+	millis   prometheus.Histogram
+}
+
+func newVerifyMetrics(registry prometheus.Registerer) *verifyMetrics {
+	const manager = "kafka_server_addpartitionstotxnmanager_"
+	m := &verifyMetrics{
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: manager + "verificationfailurerate_total",
+			Help: "Partitions that did not belong to the transaction, or of which nobody could tell."}),
+		millis: prometheus.NewHistogram(prometheus.HistogramOpts{Name: manager + "verificationtimems",
+			Help: "Milliseconds until another broker's coordinator answered.", Buckets: []float64{0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096, 16384}}),
+	}
+	registry.MustRegister(m.failures, m.millis)
+	return m
+}
+
+// counting passes codes on, and counts those that are failures.
+func (m *verifyMetrics) counting(done func(codes []int16)) func(codes []int16) {
+	return func(codes []int16) {
+		for _, code := range codes {
+			if code != 0 {
+				m.failures.Inc()
+			}
+		}
+		done(codes)
+	}
+}
+
 // verify is api.VerifyTransaction. Of this broker's own transactions it asks its coordinator directly.
 func (v *txnVerifier) verify(p txn.Producer, asked []cluster.TopicPartition, done func(codes []int16)) {
-	q := verifyQuestion{p, asked, done}
+	q := verifyQuestion{p, asked, v.metrics.counting(done)}
 	s := v.b.metadata.Snapshot()
 	state, ok := s.Partition(cluster.TopicPartition{Topic: transactionsTopic, Partition: v.b.transactions.PartitionFor(p.TransactionalID)})
 	if ok && state.Leader == v.b.id {
@@ -170,7 +202,7 @@ func (v *txnVerifier) verify(p txn.Producer, asked []cluster.TopicPartition, don
 			q.refuse(code)
 			return
 		}
-		done(codes)
+		q.done(codes)
 		return
 	}
 	at, alive := s.Endpoint(state.Leader, v.b.live.Static().InterBrokerListener)
@@ -237,7 +269,9 @@ func (v *txnVerifier) ask(at cluster.Endpoint, questions []verifyQuestion) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), v.b.live.Static().RequestTimeout)
 	defer cancel()
+	began := time.Now()
 	answer, err := v.peers.RoundTrip(ctx, at, req)
+	v.metrics.millis.Observe(float64(time.Since(began)) / float64(time.Millisecond))
 	resp, ok := answer.(*kmsg.AddPartitionsToTxnResponse)
 	switch {
 	case err != nil || !ok:

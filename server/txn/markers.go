@@ -104,6 +104,20 @@ func (m *markers) later(w toWrite) {
 	}
 }
 
+// waiting counts what is put aside: writes of markers, and Complete records.
+func (m *markers) waiting() (writes, completes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.mu.again {
+		if len(w.partitions) > 0 {
+			writes++
+		} else {
+			completes++
+		}
+	}
+	return writes, completes
+}
+
 // retry routes anew what has failed, each time after a rest. It runs until Close.
 func (m *markers) retry() {
 	for {

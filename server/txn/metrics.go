@@ -1,38 +1,33 @@
 package txn
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the coordinator's numbers, with the names that the usual JMX exporter gives Kafka's.
+// metrics are those of Kafka's transaction-coordinator-metrics and TransactionMarkerChannelManager, and what Kafka does not
+// tell: the transactional ids by state, and how many transactions have ended.
 type metrics struct {
-	registry prometheus.Registerer
-	all      []prometheus.Collector
-	loads    loadTimes
-	ends     *prometheus.CounterVec
+	registry   prometheus.Registerer
+	collectors []prometheus.Collector
+	loads      *loadTimes
+	ends       *prometheus.CounterVec
 }
 
-type loadTimes struct{ prometheus.Histogram }
-
-func (l loadTimes) add(took time.Duration) { l.Observe(took.Seconds()) }
+const (
+	coordinatorMetrics = "kafka_server_transaction_coordinator_metrics_"
+	markerMetrics      = "kafka_coordinator_transaction_transactionmarkerchannelmanager_"
+)
 
 func newMetrics(c *Coordinator, registry prometheus.Registerer) *metrics {
-	m := &metrics{registry: registry}
-	m.loads = loadTimes{prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kafka_server_transaction_coordinator_partition_load_time_seconds",
-		Help: "How long the transactional ids of a partition took to load.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)})}
-	m.ends = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kafka_coordinator_transaction_ended_total",
+	m := &metrics{registry: registry, loads: &loadTimes{}}
+	m.ends = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ottla_transactions_ended_total",
 		Help: "Transactions whose markers are all written."}, []string{"result"})
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "kafka_coordinator_transaction_transactionmarkerchannelmanager_unknowndestinationqueuesize",
-		Help: "Writes of markers that are to be tried again."}, func() float64 {
-		c.markers.mu.Lock()
-		defer c.markers.mu.Unlock()
-		return float64(len(c.markers.mu.again))
-	})
-	m.all = []prometheus.Collector{m.loads, m.ends, waiting}
+	m.collectors = []prometheus.Collector{m.loads, m.ends, &census{c}}
 	if registry != nil {
-		registry.MustRegister(m.all...)
+		registry.MustRegister(m.collectors...)
 	}
 	return m
 }
@@ -49,7 +44,64 @@ func (m *metrics) unregister() {
 	if m.registry == nil {
 		return
 	}
-	for _, c := range m.all {
+	for _, c := range m.collectors {
 		m.registry.Unregister(c)
 	}
+}
+
+// loadTimes are the average and the longest time it took to load a partition.
+type loadTimes struct {
+	mu struct {
+		sync.Mutex
+		count        int
+		sum, longest time.Duration
+	}
+}
+
+func (l *loadTimes) add(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.count++
+	l.mu.sum += took
+	l.mu.longest = max(l.mu.longest, took)
+}
+
+// Describe is part of prometheus.Collector.
+func (l *loadTimes) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(l, ch) }
+
+// Collect is part of prometheus.Collector.
+func (l *loadTimes) Collect(ch chan<- prometheus.Metric) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	average := float64(l.mu.sum.Milliseconds()) / float64(max(1, l.mu.count))
+	sendGauge(ch, coordinatorMetrics+"partition_load_time_avg", "How long it takes to load a partition, in milliseconds.", average)
+	sendGauge(ch, coordinatorMetrics+"partition_load_time_max", "The longest load of a partition, in milliseconds.", float64(l.mu.longest.Milliseconds()))
+}
+
+func sendGauge(ch chan<- prometheus.Metric, name, help string, value float64) {
+	ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value)
+}
+
+// census counts when it is asked: the transactional ids by state, and what waits to be tried again.
+type census struct{ c *Coordinator }
+
+// Describe is part of prometheus.Collector.
+func (k *census) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(k, ch) }
+
+// Collect is part of prometheus.Collector.
+func (k *census) Collect(ch chan<- prometheus.Metric) {
+	all, _ := k.c.owned.all()
+	var byState [PrepareEpochFence]int
+	for _, t := range all {
+		t.mu.Lock()
+		byState[t.mu.state]++
+		t.mu.Unlock()
+	}
+	states := prometheus.NewDesc("ottla_transactional_ids", "Transactional ids that this broker coordinates.", []string{"state"}, nil)
+	for s, n := range byState {
+		ch <- prometheus.MustNewConstMetric(states, prometheus.GaugeValue, float64(n), State(s).String())
+	}
+	leaderless, unwritten := k.c.markers.waiting()
+	sendGauge(ch, markerMetrics+"unknowndestinationqueuesize", "Writes of markers that are to be tried again.", float64(leaderless))
+	sendGauge(ch, markerMetrics+"logappendretryqueuesize", "Transactions whose markers are written, and their end is to be tried again.", float64(unwritten))
 }
