@@ -67,8 +67,8 @@ var tooEarly = map[string]bool{
 
 // Why probes are not asked yet.
 const (
-	access     = "access control and SASL"
-	refused    = "requests that Kafka itself refuses in ZooKeeper mode; Ottla does not advertise them"
+	access  = "access control and SASL"
+	refused = "requests that Kafka itself refuses in ZooKeeper mode; Ottla does not advertise them"
 )
 
 // notAsked are the probes that are not sent to Ottla yet, by "section: probe", section or API, with the reason.

@@ -14,6 +14,11 @@ import (
 // kcat runs kcat (librdkafka) against the cluster and returns what it prints.
 func kcat(t *testing.T, cluster *testcluster.Cluster, input string, args ...string) string {
 	t.Helper()
+	return kcatAt(t, strings.Join(cluster.Addrs(), ","), input, args...)
+}
+
+func kcatAt(t *testing.T, addresses, input string, args ...string) string {
+	t.Helper()
 	path, err := exec.LookPath("kcat")
 	if err != nil {
 		if os.Getenv("OTTLA_REQUIRE_APACHE") == "1" {
@@ -21,7 +26,7 @@ func kcat(t *testing.T, cluster *testcluster.Cluster, input string, args ...stri
 		}
 		t.Skip("kcat is not installed")
 	}
-	cmd := exec.CommandContext(patient(t), path, append([]string{"-b", strings.Join(cluster.Addrs(), ",")}, args...)...)
+	cmd := exec.CommandContext(patient(t), path, append([]string{"-b", addresses}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
