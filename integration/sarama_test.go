@@ -193,7 +193,17 @@ func (m *groupMember) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.C
 	}
 }
 
+// joinGroup adds a member to a group, which no error may hit.
 func joinGroup(t *testing.T, cluster *testcluster.Cluster, name string, c *sarama.Config) *groupMember {
+	t.Helper()
+	return joinGroupThrough(t, cluster, name, c, func(err error) (again bool) {
+		t.Errorf("group %s: %v", name, err)
+		return false
+	})
+}
+
+// joinGroupThrough adds a member to a group; failed decides whether it goes on after an error.
+func joinGroupThrough(t *testing.T, cluster *testcluster.Cluster, name string, c *sarama.Config, failed func(error) (again bool)) *groupMember {
 	t.Helper()
 	group, err := sarama.NewConsumerGroup(cluster.Addrs(), name, c)
 	if err != nil {
@@ -204,8 +214,9 @@ func joinGroup(t *testing.T, cluster *testcluster.Cluster, name string, c *saram
 	m.ended.Go(func() {
 		for ctx.Err() == nil {
 			if err := group.Consume(ctx, []string{"work"}, m); err != nil && !errors.Is(err, sarama.ErrClosedConsumerGroup) && ctx.Err() == nil {
-				t.Errorf("group %s: %v", name, err)
-				return
+				if !failed(err) {
+					return
+				}
 			}
 		}
 	})

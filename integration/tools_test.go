@@ -13,6 +13,16 @@ import (
 	"ottla/integration/testcluster"
 )
 
+// says expects each pattern in what a tool has printed.
+func says(t *testing.T, output string, patterns ...string) {
+	t.Helper()
+	for _, pattern := range patterns {
+		if !regexp.MustCompile(pattern).MatchString(output) {
+			t.Errorf("nothing like %q in:\n%s", pattern, output)
+		}
+	}
+}
+
 // Apache Kafka's own command-line tools, unchanged, against one broker.
 func TestApacheToolsWork(t *testing.T) {
 	apache.Require(t)
@@ -21,14 +31,6 @@ func TestApacheToolsWork(t *testing.T) {
 	tool := func(t *testing.T, class string, args ...string) string {
 		t.Helper()
 		return apache.Tool(t, class, append(server[:2:2], args...)...)
-	}
-	says := func(t *testing.T, output string, patterns ...string) {
-		t.Helper()
-		for _, pattern := range patterns {
-			if !regexp.MustCompile(pattern).MatchString(output) {
-				t.Errorf("nothing like %q in:\n%s", pattern, output)
-			}
-		}
 	}
 
 	says(t, tool(t, apache.TopicCommand, "--create", "--topic", "orders", "--partitions", "3", "--config", "retention.ms=3600000"), "Created topic orders")
