@@ -123,25 +123,18 @@ func (b *bench) warm(ctx context.Context, c *cluster, run turn) error {
 // heavyRounds is how often a scenario is repeated whose turns take tens of seconds on Kafka, at most.
 const heavyRounds = 3
 
-// eachHeavyRound gives each contender its turn in a few rounds, once beforehand for warming up. A turn lasts until it
-// is done.
+// eachHeavyRound gives each contender its turn in a few rounds, without a warm-up: the median of three leaves a cold
+// first one out. A turn lasts until it is done.
 func (b *bench) eachHeavyRound(ctx context.Context, contenders []*cluster, run func(c *cluster, label string) (line string, err error)) error {
-	for round := range min(b.rounds, heavyRounds) + 1 {
-		label := fmt.Sprintf("round-%d", round)
-		if round == 0 {
-			label = "warm-up"
-		}
+	for round := range min(b.rounds, heavyRounds) {
+		label := fmt.Sprintf("round-%d", round+1)
 		for _, c := range rotated(contenders, round) {
-			b.report.beginTurn()
 			line, err := run(c, label)
 			if err == nil {
 				err = ctx.Err()
 			}
 			if err != nil {
 				return err
-			}
-			if round == 0 {
-				b.report.forgetTurn()
 			}
 			b.say("%s: %s: %s", label, c.title(), line)
 		}
