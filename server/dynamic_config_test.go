@@ -31,7 +31,7 @@ func (c *trio) createOn(topic string, replicas ...int32) {
 // A partition whose last replica in sync is gone stands still until unclean.leader.election.enable becomes true,
 // and then waits for nothing else: for the topic, or for the brokers' default.
 func TestAnUncleanElectionBeginsWhenTheSettingAllowsIt(t *testing.T) {
-	c := startTrio(t)
+	c := startTrio(t, nil)
 	admin := kadm.NewClient(c.client)
 	topics := []string{"orders", "payments"}
 	for _, topic := range topics {

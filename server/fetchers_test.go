@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,17 +28,18 @@ type trio struct {
 	t       *testing.T
 	zk      *zkserver.Server
 	dir     string
+	more    map[string]string // settings of each broker
 	brokers map[cluster.BrokerID]*Broker
 	client  *kgo.Client
 }
 
-func startTrio(t *testing.T) *trio {
+func startTrio(t *testing.T, more map[string]string) *trio {
 	t.Helper()
 	zk, err := zkserver.Start(zkserver.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &trio{t: t, zk: zk, dir: t.TempDir(), brokers: map[cluster.BrokerID]*Broker{}}
+	c := &trio{t: t, zk: zk, dir: t.TempDir(), more: more, brokers: map[cluster.BrokerID]*Broker{}}
 	t.Cleanup(func() {
 		for _, b := range c.brokers {
 			b.Kill()
@@ -70,11 +72,13 @@ func (c *trio) start(id cluster.BrokerID) *Broker {
 	if testing.Verbose() {
 		log.SetOutput(c.t.Output())
 	}
-	settings, err := config.Parse(map[string]string{
+	properties := map[string]string{
 		"broker.id": id.String(), "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": c.logDir(id), "zookeeper.connect": c.zk.Addr(),
 		"zookeeper.session.timeout.ms": "6000", "default.replication.factor": "3", "offsets.topic.replication.factor": "3",
 		"controlled.shutdown.enable": "false", "num.replica.fetchers": "2", "replica.lag.time.max.ms": "5000",
-	}, log)
+	}
+	maps.Copy(properties, c.more)
+	settings, err := config.Parse(properties, log)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -188,9 +192,17 @@ func (c *trio) sameLogs(tp cluster.TopicPartition, inSync int) {
 	}
 }
 
-// TestReplication lets three brokers copy from one another, kills the leader, and lets it come back.
+// TestReplication lets three brokers copy from one another, kills the leader, and lets it come back. Before 2.7 leaders write their
+// ISRs to ZooKeeper, and followers ask where epochs ended before they fetch.
 func TestReplication(t *testing.T) {
-	c := startTrio(t)
+	for _, protocol := range []string{"3.9", "2.7-IV2", "2.4"} {
+		t.Run("protocol "+protocol, func(t *testing.T) {
+			testReplication(t, startTrio(t, map[string]string{"inter.broker.protocol.version": protocol}))
+		})
+	}
+}
+
+func testReplication(t *testing.T, c *trio) {
 	admin := kadm.NewClient(c.client)
 	const partitions = 4
 	if _, err := admin.CreateTopic(t.Context(), partitions, 3, map[string]*string{"min.insync.replicas": kadm.StringPtr("2")}, "orders"); err != nil {
