@@ -3,10 +3,13 @@ package txn
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/logdir/batch"
+	"ottla/zkcoord/cluster"
 )
 
 // A record that is none costs nothing but itself.
@@ -32,6 +35,37 @@ func TestGarbageInTheStateTopic(t *testing.T) {
 				t.Errorf("loaded %+v", resp)
 			}
 		})
+	})
+}
+
+// A load that fails is tried again. In Apache Kafka a session with ZooKeeper that ends meanwhile ends the load, and who asks
+// is told for ever after that it goes on; decided transactions keep waiting for their markers.
+func TestALoadIsTriedUntilItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		orders := cluster.TopicPartition{Topic: "orders"}
+		decided := metadata{state: PrepareCommit, producerID: 3, epoch: 1, timeout: 1000, partitions: partitions{orders: {}}, updated: 1, started: 1}
+		b := batch.NewBuilder(batch.PlainOptions(batch.None))
+		b.Append(1, encodeKey("tx"), decided.encode())
+		w.mu.state, w.mu.end = b.Bytes(), 1
+		w.mu.unread = 3
+		c := w.start(1, nil)
+		defer c.Close()
+		synctest.Wait()
+		if _, code := c.find("tx"); code != kerr.CoordinatorLoadInProgress.Code {
+			t.Errorf("while it loads: %v", kerr.ErrorForCode(code))
+		}
+		time.Sleep(10 * time.Second) // 1, 2 and 4 of rest
+		synctest.Wait()
+		tx, code := c.find("tx")
+		if code != 0 || tx == nil {
+			t.Fatalf("after three failures: %v", kerr.ErrorForCode(code))
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := len(w.log(orders).markers); n != 1 {
+			t.Errorf("%d markers were written", n)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package txn
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -27,6 +28,7 @@ type world struct {
 		end       int64
 		epoch     int32 // of the state partition's leader
 		fail      error // of appends
+		unread    int   // how many reads are still to fail
 		hold      bool  // appends are in the log and nobody is told
 		held      []func()
 		data      map[cluster.TopicPartition]*dataLog
@@ -154,6 +156,10 @@ func (w *world) release() {
 func (s stateLog) Read(int32, int64, int) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mu.unread > 0 {
+		s.mu.unread--
+		return nil, errors.New("the disk is slow today")
+	}
 	return append([]byte(nil), s.mu.state...), nil
 }
 
