@@ -31,6 +31,15 @@
 // naming its present one (KIP-360); if the answer is lost, it may ask again with the one before. When the epochs of an id are used
 // up, the transactional id gets another producer id.
 //
+// # What is left open
+//
+// Within one epoch transactions have no names, so an EndTxn or a Produce that was delayed in the network may land in the
+// producer's next transaction (KAFKA-17754), as in Kafka 3.9. KIP-890's second part closes that by raising the epoch at each
+// end. We do not offer it: the producer would learn its next epoch from the answer to EndTxn, and until the markers are
+// written that epoch has no place in a record that Kafka 3.9.1 reads (version 0; the newer one keeps it in tagged fields). If a
+// Kafka broker took over the coordinator just then, it would fence a producer that has done nothing wrong, and switching the feature off
+// when such a broker registers comes too late for the transactions that are open.
+//
 // # What callers respect
 //
 // Every request method calls its reply once, from any goroutine, perhaps before it returns, with no lock held.
