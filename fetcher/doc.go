@@ -42,5 +42,5 @@
 // # Locks
 //
 // Manager.mu comes before fetcher.mu. Neither is held during a round trip or while a Replica works, but for Manager.mu while
-// somebody waits for the removal of a partition: a Replica must not call the Manager.
+// somebody waits for the removal of a partition: a Replica must not call the Manager. A Throttle is asked with fetcher.mu held.
 package fetcher
