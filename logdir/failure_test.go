@@ -67,8 +67,16 @@ func TestFullDiskLeavesTheLogAsItWas(t *testing.T) {
 }
 
 func TestFailingDiskTakesItsDirectoryOffline(t *testing.T) {
-	for _, op := range []disk.Op{disk.OpWrite, disk.OpSync, disk.OpRead} {
-		t.Run(string(op), func(t *testing.T) {
+	for _, tc := range []struct {
+		op    disk.Op
+		errno syscall.Errno
+	}{
+		{disk.OpWrite, syscall.EIO}, {disk.OpSync, syscall.EIO}, {disk.OpRead, syscall.EIO},
+		{disk.OpWrite, syscall.EROFS}, // as ext4 becomes after an error
+		{disk.OpSync, syscall.ENOSPC}, // some find out late
+	} {
+		op := tc.op
+		t.Run(fmt.Sprintf("%s %v", op, tc.errno), func(t *testing.T) {
 			fsys := disk.NewCrashing()
 			o := crashOptions(fsys)
 			o.Dirs = []string{"/a", "/b"}
@@ -79,7 +87,7 @@ func TestFailingDiskTakesItsDirectoryOffline(t *testing.T) {
 			produce(t, l, plain(0, 3, 1))
 			fsys.Fail(func(got disk.Op, name string) error {
 				if got == op && strings.HasPrefix(name, l.Dir()) && strings.HasSuffix(name, suffixLog) {
-					return syscall.EIO
+					return tc.errno
 				}
 				return nil
 			})
@@ -92,7 +100,7 @@ func TestFailingDiskTakesItsDirectoryOffline(t *testing.T) {
 			default:
 				_, err = l.Read(1, 10, true, LimitLogEnd)
 			}
-			if !errors.Is(err, ErrStorage) || !errors.Is(err, syscall.EIO) {
+			if !errors.Is(err, ErrStorage) || !errors.Is(err, tc.errno) {
 				t.Fatalf("error %v", err)
 			}
 			if dir := <-failed; dir != l.Dir() || len(m.LiveDirs()) != 1 || len(m.OfflineDirs()) != 1 {
