@@ -285,7 +285,11 @@ func movingScenario(fsys disk.FS, h *history) error {
 // that was flushed; a move that was under way can go on.
 func TestCrashAtEveryStepOfAMove(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 1))
-	for n := 0; ; n++ {
+	every := 1
+	if testing.Short() {
+		every = 7
+	}
+	for n := 0; ; n += every {
 		fsys := disk.NewCrashing()
 		fsys.CrashAfter(n)
 		h := &history{}

@@ -50,9 +50,11 @@ func openRig(t testing.TB, fsys disk.FS, dirs string, change ...func(*Options)) 
 	t.Helper()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
+	topic := logdir.DefaultConfig()
+	topic.IndexBytes = 1 << 16 // the disk in memory has no holes
 	r := &rig{t: t, cache: metadata.New(), isr: &controllerStub{}, fetch: &fetcherStub{}, minISR: 1, brokerEpoch: -1}
 	logs, err := logdir.Open(context.Background(), logdir.Options{Dirs: strings.Split(dirs, ","), FS: fsys, BrokerID: 1, ClusterID: "c",
-		Defaults: logdir.DefaultConfig(), Log: quiet, OnDirFailure: func(dir string, _ error) { r.m.DirFailed(dir) }}, func(string) logdir.Config { return logdir.DefaultConfig() })
+		Defaults: logdir.DefaultConfig(), Log: quiet, OnDirFailure: func(dir string, _ error) { r.m.DirFailed(dir) }}, func(string) logdir.Config { return topic })
 	if err != nil {
 		t.Fatal(err)
 	}

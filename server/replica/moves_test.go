@@ -129,7 +129,11 @@ func TestMovesUnderLoad(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	})
-	for i := range 6 {
+	moves := 6
+	if testing.Short() {
+		moves = 2
+	}
+	for i := range moves {
 		to := r.elsewhere()
 		if err := r.m.AlterLogDir(orders, to); err != nil {
 			t.Error(err)
