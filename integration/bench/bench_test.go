@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -120,5 +122,41 @@ func TestTargets(t *testing.T) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// A name is a scenario or a group of them; without one the broker's group is run.
+func TestScenariosAreChosen(t *testing.T) {
+	s, _, err := parseFlags(nil)
+	if err != nil || !slices.Equal(s.scenarios, groups()[0].scenarios) {
+		t.Errorf("by default: %v, %v", s.scenarios, err)
+	}
+	if s, _, err = parseFlags([]string{"-scenarios", "consume,transactions"}); err != nil || !slices.Equal(s.scenarios, []string{"consume", "transactions1", "transactions16"}) {
+		t.Errorf("a scenario and a group: %v, %v", s.scenarios, err)
+	}
+	if _, _, err = parseFlags([]string{"-scenarios", "consum"}); !errors.Is(err, errUsage) {
+		t.Errorf("neither: %v", err)
+	}
+}
+
+// What a transactional producer sends is a batch whose sum is right and a request that names the transaction.
+func TestTransactionalBatches(t *testing.T) {
+	encoded, count := encodeBatch(batchOverhead+transactionRecords*(recordSize+10), recordSize, 1_700_000_000_000)
+	setProducer(encoded, 7, 2, 300)
+	header, err := batch.ReadHeader(encoded)
+	if err != nil || header.ProducerID != 7 || header.ProducerEpoch != 2 || header.BaseSequence != 300 || !header.IsTransactional() {
+		t.Errorf("header %+v, %v", header, err)
+	}
+	if count != transactionRecords {
+		t.Errorf("%d records in a transaction, want %d", count, transactionRecords)
+	}
+	const body = 4 + 2 + 2 + 4 + 2 + 5
+	produce := kmsg.NewPtrProduceRequest()
+	produce.Version = produceVersion
+	if err := produce.ReadFrom(encodeProduceIn("tx", "orders", acksAll, encoded, 1)[body:]); err != nil {
+		t.Fatal(err)
+	}
+	if produce.TransactionID == nil || *produce.TransactionID != "tx" || produce.Acks != acksAll {
+		t.Errorf("produce: %+v", produce)
 	}
 }

@@ -45,7 +45,7 @@ func (c *connection) read() ([]byte, error) {
 }
 
 // patience is how long a single request may take: Kafka needs a while to create thousands of partitions.
-const patience = 3 * time.Minute
+const patience = 10 * time.Minute
 
 func (c *connection) roundTrip(request []byte) ([]byte, error) {
 	_ = c.SetDeadline(time.Now().Add(patience))

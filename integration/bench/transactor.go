@@ -30,8 +30,8 @@ const transactionRecords = 100
 // newTransactor finds the coordinator of a transactional id, gets a producer id and connects to the leaders.
 func newTransactor(ctx context.Context, c *cluster, topic, id string) (*transactor, error) {
 	t := &transactor{id: id, topic: topic, leaders: map[int32]*connection{}, sequences: map[int32]int32{}}
-	// A record takes its value and eight bytes around it.
-	t.batch, t.records = encodeBatch(batchOverhead+transactionRecords*(recordSize+9), recordSize, time.Now().UnixMilli())
+	// A record takes its value and ten bytes around it at most.
+	t.batch, t.records = encodeBatch(batchOverhead+transactionRecords*(recordSize+10), recordSize, time.Now().UnixMilli())
 	err := c.await(ctx, func() error { return t.findCoordinator(c.addr()) })
 	if err == nil {
 		err = c.await(ctx, t.initProducerID)
