@@ -14,7 +14,9 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/server/config"
 	"ottla/server/metadata"
@@ -195,10 +197,32 @@ func (c *trio) sameLogs(tp cluster.TopicPartition, inSync int) {
 // TestReplication lets three brokers copy from one another, kills the leader, and lets it come back. Before 2.7 leaders write their
 // ISRs to ZooKeeper, and followers ask where epochs ended before they fetch.
 func TestReplication(t *testing.T) {
-	for _, protocol := range []string{"3.9", "2.7-IV2", "2.4"} {
+	for protocol, features := range map[string]int64{"3.9": 0, "2.7-IV2": 0, "2.4": -1} {
 		t.Run("protocol "+protocol, func(t *testing.T) {
-			testReplication(t, startTrio(t, map[string]string{"inter.broker.protocol.version": protocol}))
+			c := startTrio(t, map[string]string{"inter.broker.protocol.version": protocol})
+			testReplication(t, c)
+			testFeatures(t, c, features)
 		})
+	}
+}
+
+// testFeatures asks for the epoch of the finalized features, -1 where there can be none.
+func testFeatures(t *testing.T, c *trio, epoch int64) {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "test", "1"
+	answer, err := req.RequestWith(t.Context(), c.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := answer.FinalizedFeaturesEpoch; got != epoch {
+		t.Errorf("features of epoch %d, want %d", got, epoch)
+	}
+	update, err := kmsg.NewPtrUpdateFeaturesRequest().RequestWith(t.Context(), c.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refused := update.ErrorCode == kerr.InvalidRequest.Code; refused != (epoch < 0) {
+		t.Errorf("UpdateFeatures: error %d", update.ErrorCode)
 	}
 }
 
