@@ -14,7 +14,7 @@ import (
 // Manager holds all logs of all log directories. It owns two goroutines until Close or Abandon, and once a
 // log is to be compacted the cleaners.
 //
-// Lock order: Log.cleaning, checkpointing, Manager.mu, Log.mu.
+// Lock order: Move.mu, Log.cleaning, checkpointing, Manager.mu, Log.mu.
 type Manager struct {
 	o             Options
 	fs            disk.FS

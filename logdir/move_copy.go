@@ -88,7 +88,7 @@ func (mv *Move) alignLocked() error {
 	case cut == cutToNothing || f.list()[0].base > start:
 		return mv.beginAnewLocked()
 	case cut < f.LogEndOffset():
-		if err := f.TruncateTo(cut); err != nil {
+		if err := mv.cutLocked(cut); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,20 @@ func (mv *Move) compareLocked() error {
 	if !ok {
 		return mv.beginAnewLocked()
 	}
-	return f.TruncateTo(agreed)
+	return mv.cutLocked(agreed)
+}
+
+func (mv *Move) cutLocked(to int64) error {
+	if err := mv.future.TruncateTo(to); err != nil {
+		return err
+	}
+	return mv.noteCleanLocked()
+}
+
+// noteCleanLocked writes down that the copy is of the source as it was cleaned last: see compareLocked.
+func (mv *Move) noteCleanLocked() error {
+	mv.future.cleanPoint.Store(mv.source.cleanPoint.Load())
+	return mv.m.checkpointDir(mv.future.dir, cleanerFile)
 }
 
 func agreedEnd(source, future *Log) (end int64, ok bool) {
@@ -140,11 +153,7 @@ func (mv *Move) beginAnewLocked() error {
 	if err != nil {
 		return err
 	}
-	mv.future.cleanPoint.Store(mv.source.cleanPoint.Load())
-	if err := mv.future.TruncateFullyAndStartAt(begin); err != nil {
-		return err
-	}
-	if err := mv.m.checkpointDir(mv.future.dir, cleanerFile); err != nil {
+	if err := errors.Join(mv.future.TruncateFullyAndStartAt(begin), mv.noteCleanLocked()); err != nil {
 		return err
 	}
 	return mv.future.followStart(mv.source.LogStartOffset())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -391,5 +392,211 @@ func TestProducersMoveAlong(t *testing.T) {
 	}
 	if again := moved.StartVerification(9, 0, 0); again != guard {
 		t.Errorf("the verification under way is forgotten: %v, it was %v", again, guard)
+	}
+}
+
+// TestMovingLogIsNotCleaned: a tombstone that a cleaning dropped meanwhile would leave its record alive in the copy.
+func TestMovingLogIsNotCleaned(t *testing.T) {
+	fsys := disk.NewCrashing()
+	o := compactedOptions(fsys)
+	o.Dirs = []string{"/a", "/b"}
+	m := open(t, o)
+	l := create(t, m)
+	k := &keyedLife{newest: map[string]string{}, flushed: map[string]string{}, offsets: map[string]int64{}}
+	for range 12 {
+		if err := k.append(l, 5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.SetHighWatermark(l.LogEndOffset())
+	const now = 1_700_000_000_000
+	if _, err := m.StartMove(orders, other(l)); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := l.cleanable(now); err != nil || c.due() || c.dirtyBytes == 0 {
+		t.Errorf("to be cleaned while it moves: %+v, %v", c, err)
+	}
+	if err := m.CancelMove(orders); err != nil {
+		t.Fatal(err)
+	}
+	if !cleanNow(t, l, CleanerOptions{}, now) {
+		t.Error("nothing to clean once the move is called off")
+	}
+	// A copy that was begun before a cleaning, and found by a start after it, is made anew.
+	mv, err := m.StartMove(orders, other(l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copyAll(mv); err != nil {
+		t.Fatal(err)
+	}
+	mv.future.cleanPoint.Store(0)
+	mv.mu.compared = false
+	if _, err := mv.Copy(); err != nil || mv.future.cleanPoint.Load() != l.cleanPoint.Load() {
+		t.Errorf("clean up to %d, the log up to %d: %v", mv.future.cleanPoint.Load(), l.cleanPoint.Load(), err)
+	}
+	moved, err := finishMove(m, mv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(newestIn(t, moved)) != fmt.Sprint(newestIn(t, l)) || moved.cleanPoint.Load() != l.cleanPoint.Load() {
+		t.Errorf("moved up to %d, clean up to %d", moved.LogEndOffset(), moved.cleanPoint.Load())
+	}
+	checkLog(t, moved)
+}
+
+// TestCopySkipsWhatCompactionTook: at the end of a log there may be no batch at all.
+func TestCopySkipsWhatCompactionTook(t *testing.T) {
+	for name, batches := range map[string]int{"behind records": 4, "in an empty log": 0} {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, twoDirs(disk.NewCrashing()))
+			l := create(t, m)
+			if err := errors.Join(appendAll(l, &history{}, batches, 2), l.skipTo(300)); err != nil {
+				t.Fatal(err)
+			}
+			moved, err := moveTo(m, orders, other(l))
+			if err != nil || moved.LogEndOffset() != 300 {
+				t.Fatalf("moved %v: %v", moved, err)
+			}
+			if r := produce(t, moved, plain(0, 2, 0)); r.FirstOffset != 300 {
+				t.Errorf("the next record is at %d", r.FirstOffset)
+			}
+		})
+	}
+}
+
+// TestWhatAStartFindsOfMoves: two logs of a partition, copies that belong to nothing, a copy that cannot be read, one
+// that has parted from its log.
+func TestWhatAStartFindsOfMoves(t *testing.T) {
+	const copyName = "orders-0.0123456789abcdef0123456789abcdef-future"
+	for name, tc := range map[string]struct {
+		do          func(t *testing.T, fsys disk.FS, here, there string)
+		quarantined bool
+		moves       int
+		arrives     bool
+		left        int // directories of the partition afterwards
+	}{
+		"two logs, of which nobody says which is old": {quarantined: true, left: 2,
+			do: func(t *testing.T, fsys disk.FS, _, there string) { put(t, fsys, there+"/orders-0", "") }},
+		"two logs, one of which moves into the other": {arrives: true, left: 1,
+			do: func(t *testing.T, fsys disk.FS, here, there string) {
+				put(t, fsys, there+"/orders-0", "")
+				put(t, fsys, here+"/orders-0/"+movingFile, there+"\n")
+			}},
+		"two logs, one of which moves to elsewhere": {quarantined: true, left: 2,
+			do: func(t *testing.T, fsys disk.FS, here, there string) {
+				put(t, fsys, there+"/orders-0", "")
+				put(t, fsys, here+"/orders-0/"+movingFile, "/elsewhere\n")
+			}},
+		"a log that said it would move": {left: 1,
+			do: func(t *testing.T, fsys disk.FS, here, there string) {
+				put(t, fsys, here+"/orders-0/"+movingFile, there+"\n")
+			}},
+		"an empty copy": {moves: 1, arrives: true, left: 1,
+			do: func(t *testing.T, fsys disk.FS, _, there string) { put(t, fsys, there+"/"+copyName, "") }},
+		"a copy that cannot be read": {moves: 1, arrives: true, left: 1,
+			do: func(t *testing.T, fsys disk.FS, _, there string) {
+				put(t, fsys, there+"/"+copyName+"/"+partitionMetaFile, "nonsense")
+			}},
+		"a copy of an earlier topic": {left: 2,
+			do: func(t *testing.T, fsys disk.FS, _, there string) {
+				put(t, fsys, there+"/"+copyName+"/"+partitionMetaFile, string(encodePartitionMeta(cluster.TopicID{9})))
+			}},
+		"a copy in the directory of its log": {left: 2,
+			do: func(t *testing.T, fsys disk.FS, here, _ string) { put(t, fsys, here+"/"+copyName, "") }},
+		"a copy of nothing": {left: 2,
+			do: func(t *testing.T, fsys disk.FS, _, there string) {
+				put(t, fsys, there+"/"+strings.Replace(copyName, "orders", "nobody", 1), "")
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := disk.NewCrashing()
+			m := open(t, twoDirs(fsys))
+			l := create(t, m)
+			here, there := l.Dir(), other(l)
+			h := &history{}
+			if err := errors.Join(appendAll(l, h, 9, 3), m.Close()); err != nil {
+				t.Fatal(err)
+			}
+			tc.do(t, fsys, here, there)
+			m = open(t, twoDirs(fsys))
+			if n := len(m.Quarantined()); (n == 1) != tc.quarantined {
+				t.Fatalf("quarantined: %v", m.Quarantined())
+			}
+			if n := len(m.Moves()); n != tc.moves {
+				t.Fatalf("%d moves", n)
+			}
+			for _, mv := range m.Moves() {
+				if _, err := finishMove(m, mv); err != nil {
+					t.Error(err)
+				}
+			}
+			if got := folderNames(t, fsys); len(got) != tc.left {
+				t.Errorf("left: %v", got)
+			}
+			l, ok := m.Log(orders)
+			if ok == tc.quarantined || ok && (l.Dir() == there) != tc.arrives {
+				t.Fatalf("the log: %v", l)
+			}
+			if tc.moves > 0 && strings.Join(values(t, l, 0), " ") != strings.Join(h.values, " ") {
+				t.Errorf("moved %q", values(t, l, 0))
+			}
+			if !tc.quarantined {
+				return
+			}
+			// An operator takes one away.
+			if err := m.Reload(orders); err == nil {
+				t.Error("both are there still")
+			}
+			if err := errors.Join(fsys.RemoveAll(there+"/orders-0"), m.Reload(orders)); err != nil {
+				t.Fatal(err)
+			}
+			if l, ok := m.Log(orders); !ok || len(values(t, l, 0)) != len(h.values) {
+				t.Errorf("after that: %v, %v", l, m.Quarantined())
+			}
+		})
+	}
+}
+
+// put makes a file, or a directory where there is no content.
+func put(t *testing.T, fsys disk.FS, name, content string) {
+	t.Helper()
+	if content == "" {
+		if err := fsys.MkdirAll(name); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if err := errors.Join(fsys.MkdirAll(filepath.Dir(name)), writeFile(fsys, name, []byte(content), true)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAStaleCopyIsCutWhereItParts: while the copy's directory was away, its log was cut and written anew.
+func TestAStaleCopyIsCutWhereItParts(t *testing.T) {
+	m := open(t, twoDirs(disk.NewCrashing()))
+	l := create(t, m)
+	h := &history{}
+	if err := appendAll(l, h, 6, 2); err != nil {
+		t.Fatal(err)
+	}
+	mv, err := m.StartMove(orders, other(l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(copyAll(mv), truncate(l, h, 8), appendIn(l, h, 5), appendIn(l, h, 6), appendIn(l, h, 6)); err != nil {
+		t.Fatal(err)
+	}
+	l.takeCut() // nobody has told the copy
+	mv.mu.compared = false
+	if end, ok := agreedEnd(l, mv.future); !ok || end != 8 {
+		t.Errorf("they agree up to %d, %v", end, ok)
+	}
+	moved, err := finishMove(m, mv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := values(t, moved, 0); strings.Join(got, " ") != strings.Join(h.values, " ") {
+		t.Errorf("moved %q, want %q", got, h.values)
 	}
 }
