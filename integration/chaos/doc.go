@@ -15,6 +15,10 @@
 // producers have their answers, the group has read to the end, and the segments of every replica are read from its
 // directory.
 //
+// Some of its steps are what operators do, at times while links are still cut: the replicas of a broker are reassigned and
+// given back, preferred leaders are elected, a topic is deleted and created again under its name, and grows. heal finishes what
+// could not be finished, and then that topic takes records and has none of an earlier life.
+//
 // Then check, which is pure and knows nothing of brokers, finds by name:
 //
 //   - lost-write: a record was acknowledged or polled, and a replica has not got it.
