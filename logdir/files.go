@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/sirupsen/logrus"
+
 	"ottla/logdir/disk"
 )
 
@@ -43,7 +45,8 @@ type lazyFile struct {
 	cache *fileCache
 	path  atomic.Pointer[string]
 	open  atomic.Pointer[openFile]
-	at    int // place in the cache's ring while open; guarded by the cache's lock
+	lied  atomic.Bool // an index: see fileCache.lies
+	at    int         // place in the cache's ring while open; guarded by the cache's lock
 }
 
 func newLazyFile(c *fileCache, path string) *lazyFile {
@@ -96,6 +99,7 @@ func (f *lazyFile) close() { f.cache.drop(f) }
 type fileCache struct {
 	fs  disk.FS
 	max int
+	log logrus.FieldLogger
 	mu  struct {
 		sync.Mutex
 		ring   []*lazyFile
@@ -104,8 +108,15 @@ type fileCache struct {
 	}
 }
 
-func newFileCache(fsys disk.FS, limit int) *fileCache {
-	return &fileCache{fs: fsys, max: limit}
+func newFileCache(fsys disk.FS, limit int, log logrus.FieldLogger) *fileCache {
+	return &fileCache{fs: fsys, max: limit, log: log}
+}
+
+// lies tells, once, of an index that was found not to fit its segment.
+func (c *fileCache) lies(f *lazyFile) {
+	if f.lied.CompareAndSwap(false, true) {
+		c.log.Warnf("%s does not fit its segment, which is walked through instead, at the cost of time; removed while the broker is down, it is built anew", f.name())
+	}
 }
 
 func (c *fileCache) fill(f *lazyFile) (*openFile, error) {

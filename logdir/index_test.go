@@ -31,7 +31,7 @@ func (c countingFile) ReadAt(b []byte, at int64) (int, error) {
 // closedIndex writes an index with these entries to a file, and opens it anew.
 func closedIndex(t testing.TB, entries []offsetEntry) (*index[offsetEntry], *countingFS) {
 	fsys := &countingFS{FS: disk.NewCrashing()}
-	c := newFileCache(fsys, 10)
+	c := newFileCache(fsys, 10, quiet())
 	open := func() *index[offsetEntry] {
 		return newIndex(newLazyFile(c, "/x"), offsetEntrySize, getOffsetEntry, 1<<30)
 	}

@@ -39,7 +39,7 @@ func each[T any](workers int, items []T, f func(T)) {
 // that fails is taken offline if another one is left. Canceling ctx ends the loading with its error.
 func Open(ctx context.Context, o Options, topicConfig func(topic string) Config) (*Manager, error) {
 	o.fill()
-	m := &Manager{o: o, fs: o.FS, log: o.Log, metrics: newMetrics(o.Metrics), files: newFileCache(o.FS, o.MaxOpenFiles),
+	m := &Manager{o: o, fs: o.FS, log: o.Log, metrics: newMetrics(o.Metrics), files: newFileCache(o.FS, o.MaxOpenFiles, o.Log),
 		decompressing: make(gate, runtime.GOMAXPROCS(0)), watermarks: map[cluster.TopicPartition]int64{}}
 	m.mu.logs = map[cluster.TopicPartition]*Log{}
 	m.mu.quarantined = map[cluster.TopicPartition]error{}

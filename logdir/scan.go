@@ -102,11 +102,7 @@ func (e *scanError) Is(target error) bool { return target == ErrCorruptBatch }
 // locate finds the first batch whose last offset is at least offset, below the position end. ok is
 // false if there is none.
 func (s *segment) locate(offset, end int64) (h batch.Header, position int64, ok bool, err error) {
-	start, err := s.startFor(offset)
-	if err != nil {
-		return h, 0, false, err
-	}
-	c, err := s.scan(start, end)
+	c, err := s.scanFor(offset, end)
 	if err != nil {
 		return h, 0, false, err
 	}
@@ -121,9 +117,50 @@ func (s *segment) locate(offset, end int64) (h batch.Header, position int64, ok 
 
 // startFor is a position at or before the batch with the offset, by the index.
 func (s *segment) startFor(offset int64) (int64, error) {
-	e, ok, err := s.offsets.floor(offset - s.base)
-	if err != nil || !ok {
+	c, err := s.scanFor(offset, s.size.Load())
+	if err != nil {
 		return 0, err
 	}
-	return int64(e.position), nil
+	defer c.close()
+	return c.at, nil
+}
+
+// scanFor is a scan from a batch at or before the one with the offset, by the index.
+//
+// A start looks at an index's length and last entry only. An index that is out of order, or another segment's, shows here at the
+// latest: the batch it leads to is none, or lies behind. Then it is passed over, once with a line in the log; what it
+// is for can be had by walking (TestAnIndexThatLiesIsPassedOver).
+func (s *segment) scanFor(offset, end int64) (*scanner, error) {
+	e, ok, err := s.offsets.floor(offset - s.base)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.scan(0, end)
+	if err != nil || !ok {
+		return c, err
+	}
+	if c.at = int64(e.position); c.at >= end || s.leadsTo(c, e, offset) {
+		return c, nil
+	}
+	c.at = 0
+	s.offsets.file.cache.lies(s.offsets.file)
+	return c, nil
+}
+
+// leadsTo reports whether an entry of the index names a batch at or before an offset. Kafka's followers make one entry for
+// several batches: the position of the first, and the last offset of the last.
+func (s *segment) leadsTo(c *scanner, e offsetEntry, offset int64) bool {
+	last := s.base + int64(e.relative)
+	if last > offset {
+		return false
+	}
+	if c.fill() != nil {
+		return true // the walk will tell of it
+	}
+	h, err := batch.ReadHeader(c.buf[c.at-c.from : c.n])
+	first := h.BaseOffset
+	if err == nil && h.Magic < 2 {
+		first = min(first, last) // a message that wraps others is known by its last offset
+	}
+	return err == nil && first >= s.base && first <= last && c.at+int64(h.SizeInBytes()) <= c.end
 }
