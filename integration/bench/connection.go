@@ -19,7 +19,7 @@ type connection struct {
 }
 
 func dial(addr string) (*connection, error) {
-	nc, err := net.DialTimeout("tcp", addr, time.Second)
+	nc, err := net.DialTimeout("tcp", addr, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
