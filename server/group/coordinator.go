@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"ottla/purgatory"
+	"ottla/server/statetopic"
 )
 
 // Options are the parts a Coordinator is built from.
@@ -47,7 +48,7 @@ type Coordinator struct {
 
 	ctx  context.Context
 	stop context.CancelFunc
-	work background
+	work statetopic.Background
 	// owned is taken alone, or before nothing: whoever holds a Group's lock must not take it.
 	owned ownership
 }
@@ -62,7 +63,7 @@ func New(o Options) *Coordinator {
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.owned.init()
 	c.metrics = newMetrics(c, o.Metrics)
-	c.work.run(c.expireRegularly)
+	c.work.Run(c.expireRegularly)
 	return c
 }
 
@@ -72,7 +73,7 @@ func (c *Coordinator) Close() {
 	for _, g := range c.owned.close() {
 		g.unload(kerr.CoordinatorNotAvailable.Code)
 	}
-	c.work.close()
+	c.work.Close()
 	c.rebalances.Close()
 	c.heartbeats.Close()
 	c.metrics.unregister()
@@ -80,7 +81,7 @@ func (c *Coordinator) Close() {
 
 // PartitionFor is the partition of __consumer_offsets that a group belongs to; its leader coordinates the group.
 func (c *Coordinator) PartitionFor(group string) int32 {
-	return partitionOf(group, max(1, c.partitions()))
+	return statetopic.PartitionOf(group, max(1, c.partitions()))
 }
 
 // emptyID tells whether an API takes the empty group id. Those that manage members do not; offsets of "" are

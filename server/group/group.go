@@ -82,7 +82,7 @@ func (g *Group) turn(decide func()) {
 // must not wait for the disk; so the turn gets a goroutine of its own.
 func (g *Group) turnOf(expired bool, decide func()) {
 	if expired {
-		g.c.work.run(func() { g.turn(decide) })
+		g.c.work.Run(func() { g.turn(decide) })
 	} else {
 		g.turn(decide)
 	}

@@ -1,5 +1,7 @@
 package group
 
+import "ottla/server/statetopic"
+
 // groupValue is a group's metadata as its record holds it.
 type groupValue struct {
 	protocolType string
@@ -67,49 +69,49 @@ func (m *memberValue) encode(w *writer, version int16) {
 }
 
 func decodeGroup(b []byte) (*groupValue, error) {
-	r := &reader{b: b}
+	r := statetopic.NewReader(b)
 	v := &groupValue{stateSince: -1}
-	version := r.version(newestGroupValue, "group version")
-	if r.err != nil {
-		return nil, r.err
+	version := r.Version(newestGroupValue, "group version")
+	if r.Err != nil {
+		return nil, r.Err
 	}
-	r.flexible = version >= 4
-	v.protocolType = r.string("protocol type")
-	v.generation = r.int32("generation")
-	v.protocol = r.nullableString("protocol")
-	v.leader = r.nullableString("leader")
+	r.Flexible = version >= 4
+	v.protocolType = r.String("protocol type")
+	v.generation = r.Int32("generation")
+	v.protocol = r.NullableString("protocol")
+	v.leader = r.NullableString("leader")
 	if version >= 2 {
-		v.stateSince = r.int64("state timestamp")
+		v.stateSince = r.Int64("state timestamp")
 	}
-	for range max(0, r.length(true, "members")) {
-		if r.err != nil {
+	for range max(0, r.Length(true, "members")) {
+		if r.Err != nil {
 			break
 		}
 		v.members = append(v.members, decodeMember(r, version))
 	}
-	r.tags()
-	if r.err != nil {
-		return nil, r.err
+	r.Tags()
+	if r.Err != nil {
+		return nil, r.Err
 	}
 	return v, nil
 }
 
-func decodeMember(r *reader, version int16) (m memberValue) {
-	m.id = r.string("member id")
+func decodeMember(r *statetopic.Reader, version int16) (m memberValue) {
+	m.id = r.String("member id")
 	if version >= 3 {
-		m.instanceID = r.nullableString("instance id")
+		m.instanceID = r.NullableString("instance id")
 	}
-	m.clientID = r.string("client id")
-	m.clientHost = r.string("client host")
+	m.clientID = r.String("client id")
+	m.clientHost = r.String("client host")
 	if version >= 1 {
-		m.rebalanceTimeout = r.int32("rebalance timeout")
+		m.rebalanceTimeout = r.Int32("rebalance timeout")
 	}
-	m.sessionTimeout = r.int32("session timeout")
+	m.sessionTimeout = r.Int32("session timeout")
 	if version == 0 {
 		m.rebalanceTimeout = m.sessionTimeout // there was only one
 	}
-	m.subscription = r.bytes("subscription")
-	m.assignment = r.bytes("assignment")
-	r.tags()
+	m.subscription = r.Bytes("subscription")
+	m.assignment = r.Bytes("assignment")
+	r.Tags()
 	return m
 }

@@ -19,7 +19,7 @@ func (c *Coordinator) Elect(partition, epoch int32) {
 		stop()
 		return
 	}
-	c.work.run(func() {
+	c.work.Run(func() {
 		defer stop()
 		c.load(ctx, partition, p)
 	})
@@ -75,7 +75,7 @@ func (c *Coordinator) publish(id int32, p *partition, l *loader, begin time.Time
 		g.turn(g.wakeLocked)
 	}
 	took := time.Since(begin)
-	c.metrics.loads.add(took)
+	c.metrics.loads.Add(took)
 	level := logrus.InfoLevel
 	if len(loaded) == 0 {
 		level = logrus.DebugLevel // fifty lines that say nothing, at each start of a small broker

@@ -3,9 +3,9 @@ package group
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"ottla/logdir/batch"
+	"ottla/server/statetopic"
 	"ottla/zkcoord/cluster"
 )
 
@@ -27,52 +27,7 @@ func newLoader(c *Coordinator, partition int32) *loader {
 
 // read goes through the whole log, up to its end at the time.
 func (l *loader) read(ctx context.Context) error {
-	from, err := l.c.storage.LogStart(l.partition)
-	if err != nil {
-		return fmt.Errorf("log start: %w", err)
-	}
-	for ctx.Err() == nil {
-		end, err := l.c.storage.LogEnd(l.partition)
-		if err != nil {
-			return fmt.Errorf("log end: %w", err)
-		}
-		if from >= end {
-			return nil
-		}
-		data, err := l.c.storage.Read(l.partition, from, l.c.config.LoadBufferBytes)
-		if err != nil {
-			return fmt.Errorf("read from offset %d: %w", from, err)
-		}
-		next, err := l.take(data, from)
-		if err != nil {
-			return fmt.Errorf("read from offset %d: %w", from, err)
-		}
-		if next == from {
-			return nil // compaction has left nothing between here and the end
-		}
-		from = next
-	}
-	return ctx.Err()
-}
-
-// take applies batches and returns the offset to go on at.
-func (l *loader) take(data []byte, from int64) (next int64, err error) {
-	for b, err := range batch.All(data) {
-		if err != nil {
-			return from, err
-		}
-		h, err := batch.ReadHeader(b)
-		if err != nil {
-			return from, err
-		}
-		if h.LastOffset() >= from {
-			if err := l.takeBatch(b, &h); err != nil {
-				return from, fmt.Errorf("batch at offset %d: %w", h.BaseOffset, err)
-			}
-			from = h.NextOffset()
-		}
-	}
-	return from, nil
+	return statetopic.Replay(ctx, l.c.storage, l.partition, l.c.config.LoadBufferBytes, l.takeBatch)
 }
 
 func (l *loader) takeBatch(b []byte, h *batch.Header) error {
@@ -138,7 +93,7 @@ func (l *loader) takeGroup(id string, value []byte) error {
 	}
 	v, err := decodeGroup(value)
 	if err == nil && len(v.members) > 0 && v.protocol == nil {
-		err = errors.Join(errors.New("members without a protocol"), ErrRecord)
+		err = errors.Join(errors.New("members without a protocol"), statetopic.ErrRecord)
 	}
 	if err == nil {
 		l.values[id] = v

@@ -1,10 +1,9 @@
 package group
 
 import (
-	"sync"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"ottla/server/statetopic"
 )
 
 // metrics are those of Kafka's GroupMetadataManager and group-coordinator-metrics.
@@ -13,7 +12,7 @@ type metrics struct {
 	collectors []prometheus.Collector
 
 	commits, expirations, deletions, rebalances prometheus.Counter
-	loads                                       *loadTimes
+	loads                                       *statetopic.LoadTimes
 }
 
 const (
@@ -27,7 +26,7 @@ func newMetrics(c *Coordinator, registry prometheus.Registerer) *metrics {
 		expirations: counter("offset_expiration_count", "Offsets removed because their time was over."),
 		deletions:   counter("offset_deletion_count", "Offsets removed by OffsetDelete."),
 		rebalances:  counter("group_completed_rebalance_count", "Assignments handed in by leaders."),
-		loads:       &loadTimes{},
+		loads:       statetopic.NewLoadTimes(coordinatorMetrics),
 	}
 	m.collectors = []prometheus.Collector{m.commits, m.expirations, m.deletions, m.rebalances, m.loads, &census{c}}
 	if registry != nil {
@@ -41,34 +40,6 @@ func newMetrics(c *Coordinator, registry prometheus.Registerer) *metrics {
 
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: coordinatorMetrics + name, Help: help})
-}
-
-// loadTimes are the average and the longest time it took to load a partition.
-type loadTimes struct {
-	mu struct {
-		sync.Mutex
-		count        int
-		sum, longest time.Duration
-	}
-}
-
-func (l *loadTimes) add(took time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.mu.count++
-	l.mu.sum += took
-	l.mu.longest = max(l.mu.longest, took)
-}
-
-// Describe is part of prometheus.Collector.
-func (l *loadTimes) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(l, ch) }
-
-// Collect is part of prometheus.Collector.
-func (l *loadTimes) Collect(ch chan<- prometheus.Metric) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	sendGauge(ch, coordinatorMetrics+"partition_load_time_avg", "How long it takes to load a partition, in milliseconds.", float64(l.mu.sum.Milliseconds())/float64(max(1, l.mu.count)))
-	sendGauge(ch, coordinatorMetrics+"partition_load_time_max", "The longest load of a partition, in milliseconds.", float64(l.mu.longest.Milliseconds()))
 }
 
 func sendGauge(ch chan<- prometheus.Metric, name, help string, value float64) {

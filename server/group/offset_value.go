@@ -1,5 +1,7 @@
 package group
 
+import "ottla/server/statetopic"
+
 // commit is a committed offset as its record holds it.
 type commit struct {
 	offset      int64
@@ -41,22 +43,22 @@ func (c commit) encode(version int16) []byte {
 }
 
 func decodeCommit(b []byte) (commit, error) {
-	r := &reader{b: b}
+	r := statetopic.NewReader(b)
 	c := commit{leaderEpoch: -1, expires: -1}
-	version := r.version(newestOffsetValue, "offset version")
-	if r.err != nil {
-		return c, r.err
+	version := r.Version(newestOffsetValue, "offset version")
+	if r.Err != nil {
+		return c, r.Err
 	}
-	r.flexible = version >= 4
-	c.offset = r.int64("offset")
+	r.Flexible = version >= 4
+	c.offset = r.Int64("offset")
 	if version >= 3 {
-		c.leaderEpoch = r.int32("leader epoch")
+		c.leaderEpoch = r.Int32("leader epoch")
 	}
-	c.metadata = r.string("metadata")
-	c.timestamp = r.int64("commit timestamp")
+	c.metadata = r.String("metadata")
+	c.timestamp = r.Int64("commit timestamp")
 	if version == 1 {
-		c.expires = r.int64("expire timestamp")
+		c.expires = r.Int64("expire timestamp")
 	}
-	r.tags()
-	return c, r.err
+	r.Tags()
+	return c, r.Err
 }

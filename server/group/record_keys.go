@@ -1,6 +1,7 @@
 package group
 
 import (
+	"ottla/server/statetopic"
 	"ottla/zkcoord/cluster"
 )
 
@@ -35,16 +36,16 @@ func (k groupKey) encode() []byte {
 }
 
 // decodeKey returns an offsetKey or a groupKey. Newer kinds of keys (KIP-848 has versions 3 and above) give
-// ErrVersion: a reader skips them.
+// statetopic.ErrVersion: a reader skips them.
 func decodeKey(b []byte) (any, error) {
-	r := &reader{b: b}
+	r := statetopic.NewReader(b)
 	var key any
-	switch version := r.version(groupKeyVersion, "key version"); {
-	case r.err != nil:
+	switch version := r.Version(groupKeyVersion, "key version"); {
+	case r.Err != nil:
 	case version == groupKeyVersion:
-		key = groupKey{r.string("group")}
+		key = groupKey{r.String("group")}
 	default:
-		key = offsetKey{r.string("group"), cluster.TopicPartition{Topic: r.string("topic"), Partition: r.int32("partition")}}
+		key = offsetKey{r.String("group"), cluster.TopicPartition{Topic: r.String("topic"), Partition: r.Int32("partition")}}
 	}
-	return key, r.err
+	return key, r.Err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ottla/logdir/batch"
+	"ottla/server/statetopic"
 )
 
 func unhex(t *testing.T, text string) []byte {
@@ -139,12 +140,12 @@ func TestWhatIsNewerIsToldFromWhatIsBroken(t *testing.T) {
 		err  error
 		want error
 	}{
-		"a key of a newer coordinator":   {second(decodeKey([]byte{0, 3, 0, 1, 'g'})), ErrVersion},
-		"a key without a version":        {second(decodeKey(nil)), ErrRecord},
-		"a group cut short":              {second(decodeKey([]byte{0, 2, 0, 9, 'g'})), ErrRecord},
-		"an offset value of tomorrow":    {second(decodeCommit([]byte{0, 5})), ErrVersion},
-		"an offset value without an end": {second(decodeCommit([]byte{0, 3, 0})), ErrRecord},
-		"a group of two billion members": {second(decodeGroup(unhex(t, "0003 0000 00000001 ffff ffff 0000000000000000 7fffffff"))), ErrRecord},
+		"a key of a newer coordinator":   {second(decodeKey([]byte{0, 3, 0, 1, 'g'})), statetopic.ErrVersion},
+		"a key without a version":        {second(decodeKey(nil)), statetopic.ErrRecord},
+		"a group cut short":              {second(decodeKey([]byte{0, 2, 0, 9, 'g'})), statetopic.ErrRecord},
+		"an offset value of tomorrow":    {second(decodeCommit([]byte{0, 5})), statetopic.ErrVersion},
+		"an offset value without an end": {second(decodeCommit([]byte{0, 3, 0})), statetopic.ErrRecord},
+		"a group of two billion members": {second(decodeGroup(unhex(t, "0003 0000 00000001 ffff ffff 0000000000000000 7fffffff"))), statetopic.ErrRecord},
 	} {
 		if !errors.Is(tc.err, tc.want) {
 			t.Errorf("%s: %v, want %v", name, tc.err, tc.want)
@@ -163,17 +164,6 @@ func TestSubscriptions(t *testing.T) {
 		if _, ok := subscribedTopics(unhex(t, broken)); ok {
 			t.Errorf("%q was read", broken)
 		}
-	}
-}
-
-func TestPartitionsAreChosenLikeJava(t *testing.T) {
-	for group, want := range map[string]int32{"": 0, "g-txn": 96578564, "polygenelubricants": -1 << 31, "é😀": 233*31*31 + 0xd83d*31 + 0xde00} {
-		if got := javaHash(group); got != want {
-			t.Errorf("hash of %q is %d, want %d", group, got, want)
-		}
-	}
-	if partitionOf("polygenelubricants", 50) != 0 {
-		t.Error("the smallest integer has no absolute value and counts as 0")
 	}
 }
 

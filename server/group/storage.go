@@ -1,5 +1,7 @@
 package group
 
+import "ottla/server/statetopic"
+
 // Storage is the topic __consumer_offsets as the coordinator needs it.
 //
 // An error that is, or wraps, a *kerr.Error tells Kafka's code of the failure (NotLeaderForPartition,
@@ -13,10 +15,5 @@ type Storage interface {
 	// AppendVerified is Append for a batch of a transaction, which is refused (InvalidTxnState) if the guard that the
 	// verification of the transaction gave does not hold any more.
 	AppendVerified(partition int32, guard uint64, batch []byte, done func(baseOffset int64, err error))
-	// Read returns whole batches from an offset on, about maxBytes of them but at least one, up to the end of
-	// the log; nothing at the end.
-	Read(partition int32, from int64, maxBytes int) ([]byte, error)
-	// LogStart and LogEnd are the first offset and the one after the last.
-	LogStart(partition int32) (int64, error)
-	LogEnd(partition int32) (int64, error)
+	statetopic.Log
 }

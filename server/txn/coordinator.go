@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/server/statetopic"
 )
 
 // Options are the parts a Coordinator is built from.
@@ -37,7 +39,7 @@ type Coordinator struct {
 
 	ctx   context.Context
 	stop  context.CancelFunc
-	work  background
+	work  statetopic.Background
 	owned ownership
 }
 
@@ -49,9 +51,9 @@ func New(o Options) *Coordinator {
 	c.owned.init()
 	c.markers = newMarkers(c, o.Leaders)
 	c.metrics = newMetrics(c, o.Metrics)
-	c.work.run(func() { every(c.ctx, c.config.TimeoutCheckInterval, c.abortTimedOut) })
-	c.work.run(func() { every(c.ctx, c.config.ExpiryCheckInterval, c.expire) })
-	c.work.run(c.markers.retry)
+	c.work.Run(func() { every(c.ctx, c.config.TimeoutCheckInterval, c.abortTimedOut) })
+	c.work.Run(func() { every(c.ctx, c.config.ExpiryCheckInterval, c.expire) })
+	c.work.Run(c.markers.retry)
 	return c
 }
 
@@ -60,12 +62,14 @@ func New(o Options) *Coordinator {
 func (c *Coordinator) Close() {
 	c.owned.close()
 	c.stop()
-	c.work.close()
+	c.work.Close()
 	c.metrics.unregister()
 }
 
 // PartitionFor is the partition of __transaction_state that a transactional id belongs to; its leader coordinates it.
-func (c *Coordinator) PartitionFor(id string) int32 { return partitionOf(id, max(1, c.partitions())) }
+func (c *Coordinator) PartitionFor(id string) int32 {
+	return statetopic.PartitionOf(id, max(1, c.partitions()))
+}
 
 // find returns a transactional id, nil if nobody has initialized it, or the code that answers while this broker cannot
 // tell.

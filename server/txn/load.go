@@ -17,7 +17,7 @@ func (c *Coordinator) Elect(partition, epoch int32) {
 		stop()
 		return
 	}
-	c.work.run(func() {
+	c.work.Run(func() {
 		defer stop()
 		c.load(ctx, r)
 	})
@@ -75,7 +75,7 @@ func (c *Coordinator) publish(r *reign, found map[string]metadata, begin time.Ti
 		return
 	}
 	took := time.Since(begin)
-	c.metrics.loads.add(took)
+	c.metrics.loads.Add(took)
 	level := logrus.InfoLevel
 	if count == 0 {
 		level = logrus.DebugLevel // fifty lines that say nothing, at each start of a small broker

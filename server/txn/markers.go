@@ -180,7 +180,7 @@ func (m *markers) next(to cluster.BrokerID, q *markerQueue) {
 	more := q.inFlight
 	m.mu.Unlock()
 	if more {
-		m.c.work.run(func() { m.flush(to, q) })
+		m.c.work.Run(func() { m.flush(to, q) })
 	}
 }
 

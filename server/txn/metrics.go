@@ -1,10 +1,9 @@
 package txn
 
 import (
-	"sync"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"ottla/server/statetopic"
 )
 
 // metrics are those of Kafka's transaction-coordinator-metrics and TransactionMarkerChannelManager, and what Kafka does not
@@ -12,7 +11,7 @@ import (
 type metrics struct {
 	registry   prometheus.Registerer
 	collectors []prometheus.Collector
-	loads      *loadTimes
+	loads      *statetopic.LoadTimes
 	ends       *prometheus.CounterVec
 }
 
@@ -22,7 +21,7 @@ const (
 )
 
 func newMetrics(c *Coordinator, registry prometheus.Registerer) *metrics {
-	m := &metrics{registry: registry, loads: &loadTimes{}}
+	m := &metrics{registry: registry, loads: statetopic.NewLoadTimes(coordinatorMetrics)}
 	m.ends = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ottla_transactions_ended_total",
 		Help: "Transactions whose markers are all written."}, []string{"result"})
 	m.collectors = []prometheus.Collector{m.loads, m.ends, &census{c}}
@@ -47,35 +46,6 @@ func (m *metrics) unregister() {
 	for _, c := range m.collectors {
 		m.registry.Unregister(c)
 	}
-}
-
-// loadTimes are the average and the longest time it took to load a partition.
-type loadTimes struct {
-	mu struct {
-		sync.Mutex
-		count        int
-		sum, longest time.Duration
-	}
-}
-
-func (l *loadTimes) add(took time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.mu.count++
-	l.mu.sum += took
-	l.mu.longest = max(l.mu.longest, took)
-}
-
-// Describe is part of prometheus.Collector.
-func (l *loadTimes) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(l, ch) }
-
-// Collect is part of prometheus.Collector.
-func (l *loadTimes) Collect(ch chan<- prometheus.Metric) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	average := float64(l.mu.sum.Milliseconds()) / float64(max(1, l.mu.count))
-	sendGauge(ch, coordinatorMetrics+"partition_load_time_avg", "How long it takes to load a partition, in milliseconds.", average)
-	sendGauge(ch, coordinatorMetrics+"partition_load_time_max", "The longest load of a partition, in milliseconds.", float64(l.mu.longest.Milliseconds()))
 }
 
 func sendGauge(ch chan<- prometheus.Metric, name, help string, value float64) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ottla/logdir/batch"
+	"ottla/server/statetopic"
 	"ottla/zkcoord/cluster"
 )
 
@@ -83,39 +84,39 @@ func (s partitions) byTopic() (topics []topicPartitions) {
 
 // decodeKey returns the transactional id.
 func decodeKey(b []byte) (string, error) {
-	r := &reader{b: b}
-	if r.version(keyVersion, "key version"); r.err != nil {
-		return "", r.err
+	r := statetopic.NewReader(b)
+	if r.Version(keyVersion, "key version"); r.Err != nil {
+		return "", r.Err
 	}
-	id := r.string("transactional id")
-	return id, r.err
+	id := r.String("transactional id")
+	return id, r.Err
 }
 
 // decodeValue reads a value that is not null.
 func decodeValue(b []byte) (metadata, error) {
-	r := &reader{b: b}
-	version := r.version(newestValueVersion, "value version")
-	if r.err != nil {
-		return metadata{}, r.err
+	r := statetopic.NewReader(b)
+	version := r.Version(newestValueVersion, "value version")
+	if r.Err != nil {
+		return metadata{}, r.Err
 	}
-	r.flexible = version >= 1
+	r.Flexible = version >= 1
 	m := metadata{lastProducerID: noProducerID, lastEpoch: noProducerEpoch, partitions: partitions{}}
-	m.producerID, m.epoch = r.int64("producer id"), r.int16("producer epoch")
-	m.timeout = r.int32("timeout")
-	m.state = State(r.int8("state"))
-	for n := r.count("topics"); n > 0 && r.err == nil; n-- {
-		topic := r.string("topic")
-		for left := r.count("partitions"); left > 0 && r.err == nil; left-- {
-			m.partitions[cluster.TopicPartition{Topic: topic, Partition: r.int32("partition")}] = struct{}{}
+	m.producerID, m.epoch = r.Int64("producer id"), r.Int16("producer epoch")
+	m.timeout = r.Int32("timeout")
+	m.state = State(r.Int8("state"))
+	for n := r.Length(true, "topics"); n > 0 && r.Err == nil; n-- {
+		topic := r.String("topic")
+		for left := r.Length(true, "partitions"); left > 0 && r.Err == nil; left-- {
+			m.partitions[cluster.TopicPartition{Topic: topic, Partition: r.Int32("partition")}] = struct{}{}
 		}
-		r.tags()
+		r.Tags()
 	}
-	m.updated, m.started = r.int64("last update"), r.int64("start")
-	r.tags()
-	if r.err == nil && (m.state < Empty || m.state > CompleteAbort || m.producerID < 0 || m.epoch < 0) {
-		r.err = fmt.Errorf("state %d of producer %d in epoch %d: %w", m.state, m.producerID, m.epoch, ErrRecord)
+	m.updated, m.started = r.Int64("last update"), r.Int64("start")
+	r.Tags()
+	if r.Err == nil && (m.state < Empty || m.state > CompleteAbort || m.producerID < 0 || m.epoch < 0) {
+		r.Err = fmt.Errorf("state %d of producer %d in epoch %d: %w", m.state, m.producerID, m.epoch, statetopic.ErrRecord)
 	}
-	return m, r.err
+	return m, r.Err
 }
 
 // newBatch is the record of a transactional id, ready to be written.

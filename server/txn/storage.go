@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/server/statetopic"
 	"ottla/zkcoord/cluster"
 )
 
@@ -17,12 +18,7 @@ type Storage interface {
 	// has led it without a break since that epoch. It calls done once, maybe before it returns. The batch belongs to Append
 	// until then. No lock is held.
 	Append(partition, epoch int32, batch []byte, timeout time.Duration, done func(error))
-	// Read returns whole batches from an offset on, about maxBytes of them but at least one, up to the end of
-	// the log; nothing at the end.
-	Read(partition int32, from int64, maxBytes int) ([]byte, error)
-	// LogStart and LogEnd are the first offset and the one after the last.
-	LogStart(partition int32) (int64, error)
-	LogEnd(partition int32) (int64, error)
+	statetopic.Log
 }
 
 // Leaders are the brokers that lead partitions.
