@@ -146,8 +146,13 @@ func (ld *loader) tidy() error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		// A log that says where it moves is loaded only where the move had not come to its end.
-		if strings.HasSuffix(name, suffixDeleted) || strings.HasSuffix(name, suffixCleaned) || strings.HasSuffix(name, suffixTmp) || name == movingFile {
+		if name == movingFile {
+			// A log that says where it moves is loaded only where the move had not come to its end.
+			if err := l.staysHere(); err != nil {
+				return err
+			}
+		}
+		if strings.HasSuffix(name, suffixDeleted) || strings.HasSuffix(name, suffixCleaned) || strings.HasSuffix(name, suffixTmp) {
 			if err := l.m.fs.Remove(l.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

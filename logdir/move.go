@@ -240,8 +240,12 @@ func (mv *Move) endLocked(why error) {
 	mv.source.moving.Store(false)
 }
 
-// movingFile lies in the directory of a log that is about to give way to its copy, and says where that is.
-const movingFile = "moving-to"
+// movingFile lies in the directory of a log that is about to give way to its copy, and says where that is; or that
+// the log stays, though an offline directory may hold a copy that has taken its name already.
+const (
+	movingFile = "moving-to"
+	staysHere  = "nowhere"
+)
 
 // announceLocked writes the file, durably.
 func (mv *Move) announceLocked() error {
@@ -260,11 +264,20 @@ func (mv *Move) renounceLocked() {
 		return
 	}
 	mv.mu.announced = false
+	if err := l.staysHere(); err != nil {
+		_ = l.failing(err) // that says it, if it is the disk
+	}
+}
+
+// staysHere takes back that a log moves. While a directory is offline that has to be written down: it may come back
+// with the copy.
+func (l *Log) staysHere() error {
+	if len(l.m.OfflineDirs()) > 0 {
+		return writeFile(l.m.fs, l.file(movingFile), []byte(staysHere+"\n"), true)
+	}
 	err := l.m.fs.Remove(l.file(movingFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	if err = errors.Join(err, l.m.fs.SyncDir(l.folder())); err != nil {
-		_ = l.failing(err) // that says it, if it is the disk
-	}
+	return errors.Join(err, l.m.fs.SyncDir(l.folder()))
 }

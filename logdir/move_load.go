@@ -37,18 +37,20 @@ func (m *Manager) settleTwins(all []folderToLoad) []folderToLoad {
 	return kept
 }
 
-// outlived retires the one of two logs that says that it moves into the other, and returns the other.
+// outlived retires the one of two logs that says that it moves into the other, and returns the other; or it returns
+// the one that says that it stays.
 func (m *Manager) outlived(twins []folderToLoad) (winner folderToLoad, ok bool) {
 	if len(twins) != 2 {
 		return winner, false
 	}
-	for i, source := range twins {
+	for i, old := range twins {
 		winner = twins[1-i]
-		if m.movesTo(source) != winner.dir.path || m.movesTo(winner) != "" {
+		said, says := m.movesTo(old), m.movesTo(winner)
+		if (said != winner.dir.path || says != "") && (said != "" || says != staysHere) {
 			continue
 		}
-		m.log.Infof("%v has moved to %s; what is left of it in %s goes", source.tp, winner.dir.path, source.dir.path)
-		_, err := source.dir.retire(source.tp, source.folder, m.o.Defaults.FileDeleteDelay, func(string) {})
+		m.log.Infof("%v is in %s by now; what is left of it in %s goes", old.tp, winner.dir.path, old.dir.path)
+		_, err := old.dir.retire(old.tp, old.folder, m.o.Defaults.FileDeleteDelay, func(string) {})
 		return winner, err == nil
 	}
 	return winner, false

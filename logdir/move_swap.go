@@ -19,7 +19,7 @@ import (
 //  3. The source is renamed to a -delete name, and that is synced. The file goes with it.
 //
 // Nothing is appended between 2 and 3, so the two are equal until one of them is gone. Should step 2 fail half way,
-// the copy's directory is offline, and the source goes on, without the file: it is the one that counts. Should step
+// the copy's directory is offline, and the source goes on: the file now says that it stays. Should step
 // 3 fail, the source's directory is offline and the copy goes on; when the directory is back, the file tells which
 // of them is old.
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -483,6 +485,11 @@ func TestWhatAStartFindsOfMoves(t *testing.T) {
 				put(t, fsys, there+"/orders-0", "")
 				put(t, fsys, here+"/orders-0/"+movingFile, there+"\n")
 			}},
+		"two logs, one of which stays": {left: 1,
+			do: func(t *testing.T, fsys disk.FS, here, there string) {
+				put(t, fsys, there+"/orders-0", "")
+				put(t, fsys, here+"/orders-0/"+movingFile, staysHere+"\n")
+			}},
 		"two logs, one of which moves to elsewhere": {quarantined: true, left: 2,
 			do: func(t *testing.T, fsys disk.FS, here, there string) {
 				put(t, fsys, there+"/orders-0", "")
@@ -598,5 +605,59 @@ func TestAStaleCopyIsCutWhereItParts(t *testing.T) {
 	}
 	if got := values(t, moved, 0); strings.Join(got, " ") != strings.Join(h.values, " ") {
 		t.Errorf("moved %q, want %q", got, h.values)
+	}
+}
+
+// TestADiskFailsAtEveryStepOfAMove: from some step on the disk of one directory takes nothing. The log goes on in the
+// other one, if it was there or has just come there; and when the disk is back, what was written meanwhile counts.
+func TestADiskFailsAtEveryStepOfAMove(t *testing.T) {
+	for _, failing := range []string{"/a", "/b"} {
+		survived := 0
+		for n, done := 0, false; !done; n++ {
+			fsys := disk.NewCrashing()
+			m := open(t, twoDirs(fsys))
+			l := create(t, m)
+			h := &history{}
+			if err := errors.Join(l.AssignEpochStart(1, 0), appendAll(l, h, 6, 3)); err != nil {
+				t.Fatal(err)
+			}
+			steps := 0
+			fsys.Fail(func(op disk.Op, name string) error {
+				if op == disk.OpRead || name != failing && !strings.HasPrefix(name, failing+"/") {
+					return nil
+				}
+				if steps++; steps <= n {
+					return nil
+				}
+				return &fs.PathError{Op: string(op), Path: name, Err: syscall.EIO}
+			})
+			_, err := moveTo(m, orders, other(l))
+			done = err == nil && len(m.OfflineDirs()) == 0
+			m.AbandonMove(orders)
+			l, _ = m.Log(orders)
+			if l.dir.err() == nil {
+				survived++
+				if l.Dir() == failing {
+					fsys.Fail(nil) // that the disk fails later is another story
+				}
+				if err := errors.Join(appendIn(l, h, 3), flush(l, h)); err != nil {
+					t.Fatalf("%s fails at step %d: %v", failing, n, err)
+				}
+			}
+			_ = m.Close() // a disk is broken
+			fsys.Fail(nil)
+			again := open(t, twoDirs(fsys))
+			l, ok := again.Log(orders)
+			if !ok {
+				t.Fatalf("%s fails at step %d: %v, there are %v", failing, n, again.Quarantined(), folderNames(t, fsys))
+			}
+			if got := values(t, l, 0); strings.Join(got, " ") != strings.Join(h.values, " ") {
+				t.Fatalf("%s fails at step %d: %q, want %q", failing, n, got, h.values)
+			}
+			again.Abandon()
+		}
+		if survived < 2 {
+			t.Errorf("%s fails: the log went on %d times", failing, survived)
+		}
 	}
 }
