@@ -29,8 +29,8 @@ type Converted struct {
 // timestamps of wrapped messages become right whatever they were. Errors: those of Validate, ErrFormat, ErrCorrupt (the CRC
 // of a message in a wrapper), ErrHeaders, ErrNegativeTimestamp, ErrZstd.
 func Convert(records []byte, magic int8, base int64, r *Rules) (Converted, error) {
-	c := conversion{rules: r, base: base}
-	source, err := c.survey(records, magic)
+	c := conversion{rules: r, magic: magic, base: base}
+	source, err := c.survey(records)
 	if err != nil {
 		return Converted{}, err
 	}
@@ -41,12 +41,13 @@ func Convert(records []byte, magic int8, base int64, r *Rules) (Converted, error
 	if magic == 2 {
 		return c.toBatch(records, target)
 	}
-	return c.toMessages(records, magic, target)
+	return c.toMessages(records, target)
 }
 
 // conversion is one call of Convert.
 type conversion struct {
 	rules *Rules
+	magic int8 // to be
 	base  int64
 	first Header
 	n     int // of records so far
@@ -54,7 +55,7 @@ type conversion struct {
 }
 
 // survey looks at the heads and returns how the records are compressed. What is compressed is one wrapper or batch.
-func (c *conversion) survey(records []byte, magic int8) (codec Codec, err error) {
+func (c *conversion) survey(records []byte) (codec Codec, err error) {
 	n := 0
 	for b, err := range All(records) {
 		if err != nil {
@@ -67,7 +68,7 @@ func (c *conversion) survey(records []byte, magic int8) (codec Codec, err error)
 		if n++; n == 1 {
 			c.first = h
 		}
-		if err := c.checkHead(&h, magic); err != nil {
+		if err := c.checkHead(&h); err != nil {
 			return None, err
 		}
 		if h.Codec() != None {
@@ -80,10 +81,12 @@ func (c *conversion) survey(records []byte, magic int8) (codec Codec, err error)
 	return codec, nil
 }
 
-func (c *conversion) checkHead(h *Header, magic int8) error {
+func (c *conversion) checkHead(h *Header) error {
 	switch {
 	case !h.Codec().Known():
 		return fmt.Errorf("%v: %w", h.Codec(), ErrUnknownCodec)
+	case h.Magic < 2 && h.Codec() == Zstd:
+		return fmt.Errorf("zstd in a message of magic %d: %w", h.Magic, ErrInvalidRecord)
 	case h.Magic != c.first.Magic:
 		return fmt.Errorf("magic %d behind magic %d: %w", h.Magic, c.first.Magic, ErrInvalidRecord)
 	case h.Magic == 2 && c.rules.FromClient:
@@ -91,8 +94,8 @@ func (c *conversion) checkHead(h *Header, magic int8) error {
 			return err
 		}
 	}
-	if magic < 2 && (h.IsTransactional() || h.HasProducerID()) {
-		return fmt.Errorf("magic %d: %w", magic, ErrFormat)
+	if c.magic < 2 && (h.IsTransactional() || h.HasProducerID()) {
+		return fmt.Errorf("magic %d: %w", c.magic, ErrFormat)
 	}
 	return nil
 }
@@ -118,9 +121,9 @@ func (c *conversion) toBatch(records []byte, target Compression) (Converted, err
 	return Converted{Batches: out, Records: c.n, MaxTimestamp: most}, nil
 }
 
-func (c *conversion) toMessages(records []byte, magic int8, target Compression) (Converted, error) {
+func (c *conversion) toMessages(records []byte, target Compression) (Converted, error) {
 	var s messageSet
-	if err := s.begin(nil, magic, target, c.rules.Type, c.rules.Now); err != nil {
+	if err := s.begin(nil, c.magic, target, c.rules.Type, c.rules.Now); err != nil {
 		return Converted{}, err
 	}
 	c.add = func(r Record) error {
@@ -161,10 +164,11 @@ func (c *conversion) batch(b []byte) error {
 		switch message, cause := c.refusal(&h, &r, magic); {
 		case cause != nil:
 			bad = bad.add(index, cause, message)
-		case r.Timestamp < NoTimestamp:
+		case r.Timestamp < NoTimestamp && h.Magic != c.magic:
 			return fmt.Errorf("%w: %d", ErrNegativeTimestamp, r.Timestamp)
 		case bad == nil:
 			c.n++
+			r.Timestamp = max(r.Timestamp, NoTimestamp) // as Kafka has it where nothing is converted
 			if err := c.add(r); err != nil {
 				return err
 			}

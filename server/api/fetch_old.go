@@ -38,6 +38,7 @@ func (f *fetch) makeOld(read *replica.FetchPartition, failed int16) int16 {
 	cfg := l.Config()
 	switch {
 	case cfg.MessageFormat <= magic:
+		f.hint(read, failed)
 		return failed
 	case cfg.DownConversionOff && f.params.Replica < 0:
 		read.Data.Release()
@@ -46,6 +47,27 @@ func (f *fetch) makeOld(read *replica.FetchPartition, failed int16) int16 {
 		return failed
 	}
 	return f.downgrade(read, magic)
+}
+
+// hint gives a consumer before version 3 the beginning of a message where the first one is larger than what it allows. By
+// that it knows that it must allow more, where nothing at all would tell it that there is nothing.
+func (f *fetch) hint(read *replica.FetchPartition, failed int16) {
+	d := &read.Data
+	more := read.FetchOffset < d.HighWatermark || f.params.Replica >= 0 && read.FetchOffset < d.LogEndOffset
+	if f.call.version >= fetchKnowsOversized || failed != codeNone || d.Len() > 0 || !more || read.MaxBytes <= 0 || f.usedUp(read.MaxBytes) {
+		return
+	}
+	n := min(int(read.MaxBytes), batch.LogOverhead)
+	d.Ranges = []logdir.Range{{File: &downgraded{size: n, ended: true}, Length: n}}
+}
+
+// usedUp reports whether other partitions may have left less than this for one of them.
+func (f *fetch) usedUp(most int32) bool {
+	left := int(f.params.MaxBytes) - int(most)
+	for i := range f.reads {
+		left -= f.reads[i].Data.Len()
+	}
+	return left < 0
 }
 
 func (f *fetch) downgrade(read *replica.FetchPartition, magic int8) int16 {
