@@ -13,7 +13,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 	apache.Require(t)
 	s := settings{
 		kinds: []kind{ottla, ottla, ottla}, seed: 1, duration: 25 * time.Second, records: 50_000,
-		faults: []fault{kill, stop, cut, cutZooKeeper, expire, depose, killCoordinator},
+		faults: []fault{kill, stop, cut, cutZooKeeper, expire, depose, killCoordinator, reassign, recreate},
 	}
 	dir := t.TempDir()
 	outcome, err := execute(t.Context(), s, dir, t.Output())
