@@ -125,7 +125,7 @@ func (mv *Move) exchangeLocked() (done bool, err error) {
 // inheritEpochsLocked gives the copy the reigns of the source: it knows only those that have left records.
 func (mv *Move) inheritEpochsLocked() error {
 	s, f := mv.source, mv.future
-	if slices.Equal(s.epochs.list(), f.epochs.list()) {
+	if slices.Equal(s.epochs.list(), f.epochs.list()) && !f.epochs.unwritten {
 		return nil
 	}
 	f.epochs.set(s.epochs.list())
