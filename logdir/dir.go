@@ -76,9 +76,9 @@ func (d *logDir) fail(tp cluster.TopicPartition, err error) error {
 }
 
 // isDiskError tells a failing disk from everything else: the file system's own errors, but not a
-// reader's use of a file that is closed.
+// reader's use of a file that is closed, nor that the process has too many open.
 func isDiskError(err error) bool {
-	if errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrClosed) {
+	if errors.Is(err, fs.ErrClosed) || errors.Is(err, ErrClosed) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return false
 	}
 	var path *fs.PathError

@@ -479,3 +479,30 @@ func TestManyLogsWithFewOpenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestTooManyOpenFilesAreNoFailureOfTheDisk: what cannot be opened now can be a moment later.
+func TestTooManyOpenFilesAreNoFailureOfTheDisk(t *testing.T) {
+	fsys := disk.NewCrashing()
+	o := crashOptions(fsys)
+	m := open(t, o)
+	l := create(t, m)
+	produce(t, l, plain(0, 3, 1))
+	fsys.Fail(func(op disk.Op, _ string) error {
+		if op == disk.OpCreate {
+			return syscall.EMFILE
+		}
+		return nil
+	})
+	var err error
+	n := 3
+	for ; err == nil && n < 100; n += 3 {
+		_, err = l.AppendAsLeader(plain(n, 3, 1), 0, OriginClient, 9)
+	}
+	if n -= 3; !errors.Is(err, ErrStorage) || l.dir.err() != nil {
+		t.Fatalf("%v; the directory: %v", err, l.dir.err())
+	}
+	fsys.Fail(nil)
+	produce(t, l, plain(n, 3, 1))
+	wantValues(t, l, 0, 0, n+3)
+	checkLog(t, l)
+}

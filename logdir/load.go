@@ -276,7 +276,7 @@ func (ld *loader) finish(end int64, recovered bool, epochsErr error) error {
 		if err := l.loadProducersLocked(end); err != nil {
 			return err
 		}
-	} else if err := errors.Join(l.removeSnapshotsAbove(end), l.writeSnapshotLocked(end)); err != nil {
+	} else if err := errors.Join(l.removeSnapshotsAbove(end), ld.snapshot(end)); err != nil {
 		return err
 	}
 	if err := l.tidySnapshotsLocked(); err != nil {

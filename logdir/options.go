@@ -31,7 +31,8 @@ type Options struct {
 	// MinFreeBytes is how much of each directory's file system is kept from clients' records
 	// (storage.min.free.bytes); zero is nothing.
 	MinFreeBytes int64
-	// MaxOpenFiles is how many files of segments are kept open at once; zero is 4096.
+	// MaxOpenFiles is how many files of segments are kept open at once; zero is 4096, or half of what the process may have open
+	// if that is less: connections need the others.
 	MaxOpenFiles int
 	Log          logrus.FieldLogger
 	Metrics      prometheus.Registerer // may be nil
@@ -54,7 +55,7 @@ func (o *Options) fill() {
 		o.ProducerExpiryCheckInterval = 10 * time.Minute
 	}
 	if o.MaxOpenFiles <= 0 {
-		o.MaxOpenFiles = 4096
+		o.MaxOpenFiles = min(4096, max(disk.OpenFileLimit()/2, 1))
 	}
 	if o.Defaults == (Config{}) {
 		o.Defaults = DefaultConfig()

@@ -100,11 +100,13 @@ func smallFiles(dirs ...string) Options {
 func TestARealFullDisk(t *testing.T) {
 	small, large := mounted(t, 1<<20), t.TempDir()
 	o := smallFiles(small, large)
-	ballast := filepath.Join(small, "ballast")
+	ballast, more := filepath.Join(small, "ballast"), filepath.Join(small, "more")
 	m, loads := underLoad(t, o, func(m *Manager, loads []*load) {
 		// What others leave on the disk fills it: the logs take the rest to the last byte.
-		if err := os.WriteFile(ballast, make([]byte, 600<<10), 0o644); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{ballast, more} {
+			if err := os.WriteFile(name, make([]byte, 300<<10), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		space := func(dir string) int64 {
 			_, free, err := m.Space(dir)
@@ -144,6 +146,9 @@ func TestARealFullDisk(t *testing.T) {
 		t.Errorf("%d refused, offline: %v", refused, m.OfflineDirs())
 	}
 	m.Abandon()
+	if err := os.Remove(more); err != nil { // it may be full again, and recovery builds indexes
+		t.Fatal(err)
+	}
 	m = open(t, o)
 	for _, w := range loads {
 		l, ok := m.Log(w.log.tp)

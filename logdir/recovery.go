@@ -135,7 +135,15 @@ func (ld *loader) snapshotAt(base int64) error {
 			return err
 		}
 	}
-	return l.writeSnapshotLocked(base)
+	return ld.snapshot(base)
+}
+
+// snapshot writes down what the walk has learned, if there is space: without it the next start learns it again.
+func (ld *loader) snapshot(offset int64) error {
+	if err := ld.l.writeSnapshotLocked(offset); err != nil && !isFull(err) {
+		return err
+	}
+	return nil
 }
 
 // cut drops what stands behind the last whole batch of segment i, and the segments after it.
