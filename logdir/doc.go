@@ -80,6 +80,13 @@
 // if that makes no sense the partition is quarantined, and untouched, since cutting there would drop
 // what was acknowledged. Past it, it checks every batch and cuts at the first that is not whole.
 //
+// # A disk without space
+//
+// A write that finds no space is cut back to the last whole batch, and the log is as it was: ErrDiskFull. Deleting goes on, since it
+// needs no space. Who hosts the log decides whether the directory shall go offline (FailDir). Below storage.min.free.bytes clients'
+// records are refused before it comes to that, ErrLowSpace; see space.go. Any other error of the disk, and a failed
+// sync whatever its error, takes the directory offline until the next start.
+//
 // # Compaction
 //
 // A log with cleanup.policy=compact keeps the newest record of each key, at the offset it has. Its dirty part

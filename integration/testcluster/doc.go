@@ -42,7 +42,7 @@
 //	a broken network       c.Cut(a, b), c.CutOneWay(from, to)   what is sent vanishes
 //	its repair             c.Heal(), c.HealBetween(a, b)        interrupted connections are reset
 //	a slow disk            b.SlowDisk(by)                       writes and syncs take so much longer
-//	a full disk            b.FillDisk(), b.FreeDisk()           ENOSPC
+//	a full disk            b.FillDisk(), b.FreeDisk()           ENOSPC; the log directory goes offline if others are in sync
 //	a broken disk          b.BreakDisk(), b.MendDisk()          EIO; the log directory goes offline
 //	ZooKeeper stands still c.PauseZooKeeper(), ResumeZooKeeper  no sessions end, no leaders change
 //
