@@ -12,7 +12,7 @@ func (l *Log) advanceStartLocked(offset int64) error {
 	l.start.Store(offset)
 	l.epochs.truncateStart(offset)
 	// Deleting is how a full disk gets space again, so it does not wait for the file, which goes on to hold reigns
-	// that a start forgets again, until the next append (TestRetentionMakesSpaceOnAFullDisk).
+	// that a start forgets again, until the next flush (TestRetentionMakesSpaceOnAFullDisk).
 	if err := l.writeEpochsLocked(); err != nil && !isFull(err) {
 		return err
 	}

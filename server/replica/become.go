@@ -56,7 +56,7 @@ func (p *Partition) makeLeader(d *decision) (newLeader bool, err error) {
 // ended here, and the answer must be this start and not "I do not know that epoch" (KIP-101,
 // TestEpochsOfAnEmptyReign).
 //
-// A full disk is no reason not to lead: the log knows the epoch, and takes no record until it is written too.
+// A full disk is no reason not to lead: the log knows the epoch, and writes it down before its records count as synced.
 func (r *reign) beginEpoch(newLeader bool) error {
 	r.epochStart = r.log.LogEndOffset()
 	if newLeader {

@@ -112,7 +112,7 @@ func TestAFollowersFullDisk(t *testing.T) {
 }
 
 // TestLeadingOnAFullDisk: a broker that starts on a full disk leads what nobody else can, so that it can be read, and takes records
-// once there is space, under an epoch that its file knows by then.
+// once there is space, under an epoch that its file knows when they are synced.
 func TestLeadingOnAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := disk.NewCrashing()
@@ -130,6 +130,9 @@ func TestLeadingOnAFullDisk(t *testing.T) {
 		fsys.SetSpace(-1)
 		r.mustProduce(1)
 		l, _ := p.Log()
+		if err := l.Flush(); err != nil {
+			t.Fatal(err)
+		}
 		if epoch, end := l.EndOffsetForEpoch(6); epoch != 1 || end != 3 {
 			t.Errorf("epoch %d ended at %d", epoch, end)
 		}
