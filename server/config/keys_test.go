@@ -103,7 +103,7 @@ func TestObeyedSettingsHaveFields(t *testing.T) {
 	byFunction := []string{
 		"advertised.listeners", "listeners", "listener.security.protocol.map", "inter.broker.listener.name", "security.inter.broker.protocol",
 		"log.dir", "log.dirs", "node.id", "max.connections.per.ip.overrides", "zookeeper.connection.timeout.ms", "embedded.zookeeper.data.dir",
-		"inter.broker.protocol.version", "control.plane.listener.name",
+		"inter.broker.protocol.version", "control.plane.listener.name", "num.replica.alter.log.dirs.threads",
 	}
 	fields := map[string]bool{}
 	for _, s := range []any{Config{}, Topic{}} {
