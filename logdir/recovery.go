@@ -230,7 +230,7 @@ func (w *walker) check(c *scanner, h *batch.Header, position int64) error {
 	if h.LastOffset() < w.ld.trusted() {
 		return nil
 	}
-	if h.LeaderEpoch < w.epoch {
+	if h.Magic == 2 && h.LeaderEpoch < w.epoch {
 		return &scanError{name: c.name, position: position,
 			err: fmt.Errorf("leader epoch %d comes after %d: %w", h.LeaderEpoch, w.epoch, ErrCorruptBatch)}
 	}
@@ -262,6 +262,9 @@ func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) e
 			return err
 		}
 	}
-	w.next, w.epoch = h.NextOffset(), h.LeaderEpoch
+	w.next = h.NextOffset()
+	if h.Magic == 2 { // the formats before tell no epoch
+		w.epoch = h.LeaderEpoch
+	}
 	return nil
 }
