@@ -62,7 +62,7 @@ func dropFromCache(dir string) error {
 			return err
 		}
 		defer f.Close()
-		return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		return forgetPages(f)
 	})
 }
 
