@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"ottla/integration/apache"
 )
 
 // process is the real program with its embedded ZooKeeper, as a user starts it.
@@ -26,7 +27,7 @@ type process struct {
 
 func newProcess(t *testing.T) *process {
 	t.Helper()
-	p := &process{t: t, dir: t.TempDir(), addr: freeAddress(t), zoo: freeAddress(t)}
+	p := &process{t: t, dir: t.TempDir(), addr: apache.FreeAddress(t), zoo: apache.FreeAddress(t)}
 	p.binary = filepath.Join(p.dir, "ottla")
 	if out, err := exec.CommandContext(patient(t), "go", "build", "-o", p.binary, "ottla").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -65,17 +66,6 @@ func (p *process) kill() {
 		_ = p.cmd.Wait()
 		p.cmd = nil
 	}
-}
-
-// freeAddress is an address on the loopback interface that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // Ten times the process is killed while records arrive. Every record that was acknowledged is there, under

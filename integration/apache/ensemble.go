@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,7 +26,7 @@ type Ensemble struct {
 func StartEnsemble(t testing.TB, members int, properties map[string]string) *Ensemble {
 	t.Helper()
 	e := &Ensemble{installation: Require(t), Members: make([]*ZooKeeper, members)}
-	ports, err := freePorts(3 * members)
+	ports, err := FreePorts(3 * members)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,19 +57,6 @@ func StartEnsemble(t testing.TB, members int, properties map[string]string) *Ens
 		}
 	}
 	return e
-}
-
-// freePorts finds ports that nobody listens on.
-func freePorts(n int) (ports []int, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close() // all are held until the last is found, so that none is found twice
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 func (e *Ensemble) launch(n int) (err error) {

@@ -26,6 +26,16 @@ func Require(t testing.TB) *Installation {
 	return i
 }
 
+// FreeAddress is an address of the loopback interface where nobody listens, see FreePorts.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	ports, err := FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Loopback(ports[0])
+}
+
 // StartZooKeeper starts a ZooKeeper that ends with the test.
 func StartZooKeeper(t testing.TB) *ZooKeeper {
 	t.Helper()

@@ -87,14 +87,12 @@ func withFreePort[T any](port int, start func(port int) (T, error)) (T, error) {
 		return start(port)
 	}
 	for attempt := 1; ; attempt++ {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		ports, err := FreePorts(1)
 		if err != nil {
 			var none T
 			return none, err
 		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		_ = listener.Close()
-		server, err := start(port)
+		server, err := start(ports[0])
 		if err == nil || attempt == 3 || !errors.Is(err, errEnded) {
 			return server, err
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +84,7 @@ func (l *launcher) start(contender, zooKeeper string) (*server, error) {
 // startAt execs a broker at a place.
 func (l *launcher) startAt(contender string, at place) (*server, error) {
 	if at.port == 0 {
-		ports, err := freePorts(1)
+		ports, err := apache.FreePorts(1)
 		if err != nil {
 			return nil, err
 		}
@@ -110,17 +109,17 @@ func (l *launcher) startKafka(at place, settings map[string]string) (*server, er
 }
 
 func (l *launcher) startOttla(at place, settings map[string]string) (*server, error) {
-	s := &server{name: contenderTitle(ottlaName), place: at, addr: loopback(at.port), data: filepath.Join(at.dir, "logs")}
+	s := &server{name: contenderTitle(ottlaName), place: at, addr: apache.Loopback(at.port), data: filepath.Join(at.dir, "logs")}
 	settings["broker.id"] = fmt.Sprint(at.id)
 	settings["listeners"] = "PLAINTEXT://" + s.addr
 	settings["log.dirs"] = s.data
 	if settings["zookeeper.connect"] = at.zooKeeper; at.zooKeeper == "" {
-		ports, err := freePorts(1)
+		ports, err := apache.FreePorts(1)
 		if err != nil {
 			return nil, err
 		}
 		settings["zookeeper.connect"] = "embedded"
-		settings["embedded.zookeeper.address"] = loopback(ports[0])
+		settings["embedded.zookeeper.address"] = apache.Loopback(ports[0])
 	}
 	var lines strings.Builder
 	for key, value := range settings {
@@ -142,30 +141,13 @@ func (l *launcher) startBare(dir string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	ports, err := apache.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: contenderTitle(bareName), addr: loopback(ports[0]), data: dir, launched: time.Now()}
+	s := &server{name: contenderTitle(bareName), addr: apache.Loopback(ports[0]), data: dir, launched: time.Now()}
 	s.Process, err = apache.StartProcess("bare", dir, exec.Command(self, "-serve-bare", s.addr, "-dir", dir))
 	return s, err
-}
-
-// loopback is where everything listens.
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
-// freePorts returns ports on loopback where nobody listens now.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", loopback(0))
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // waitForMetadata returns how long after its exec the server gave its first Metadata answer that names a

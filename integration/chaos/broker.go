@@ -43,7 +43,7 @@ func (b *broker) settings(zooKeeper string) map[string]string {
 	ms := func(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
 	return map[string]string{
 		"broker.id":                                fmt.Sprint(int(b.id)),
-		"listeners":                                "PLAINTEXT://" + loopback(b.port),
+		"listeners":                                "PLAINTEXT://" + apache.Loopback(b.port),
 		"advertised.listeners":                     "PLAINTEXT://" + b.proxy.addr(),
 		"log.dirs":                                 filepath.Join(b.dir, "logs"),
 		"zookeeper.connect":                        zooKeeper,

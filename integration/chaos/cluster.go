@@ -34,9 +34,11 @@ func startCluster(ctx context.Context, i *apache.Installation, binary, dir strin
 		}
 	}()
 	c.links.own(os.Getpid(), clients)
-	if c.zooKeeperPort, err = freePort(); err != nil {
+	ports, err := apache.FreePorts(1 + len(kinds))
+	if err != nil {
 		return c, err
 	}
+	c.zooKeeperPort = ports[0]
 	if err := c.startZooKeeper(); err != nil {
 		return c, err
 	}
@@ -47,14 +49,11 @@ func startCluster(ctx context.Context, i *apache.Installation, binary, dir strin
 		return c, err
 	}
 	for n, kind := range kinds {
-		b := &broker{id: node(n + 1), kind: kind, dir: brokerDir(dir, node(n+1))}
+		b := &broker{id: node(n + 1), kind: kind, dir: brokerDir(dir, node(n+1)), port: ports[n+1]}
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {
 			return c, err
 		}
-		if b.port, err = freePort(); err != nil {
-			return c, err
-		}
-		if b.proxy, err = startProxy(c.links, b.id, "127.0.0.1:0", loopback(b.port)); err != nil {
+		if b.proxy, err = startProxy(c.links, b.id, "127.0.0.1:0", apache.Loopback(b.port)); err != nil {
 			return c, err
 		}
 		c.brokers = append(c.brokers, b)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,7 +59,7 @@ func prepare(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
 	c.znodes = connectZooKeeper(c)
 	for i, k := range kinds {
 		id := int32(i + 1)
-		b := &broker{c: c, id: id, kind: k, dir: filepath.Join(dir, fmt.Sprint("broker-", id)), addr: freeAddress(t)}
+		b := &broker{c: c, id: id, kind: k, dir: filepath.Join(dir, fmt.Sprint("broker-", id)), addr: apache.FreeAddress(t)}
 		if err := os.MkdirAll(b.dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -195,15 +194,4 @@ func (c *cluster) patient() context.Context {
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	c.t.Cleanup(cancel)
 	return ctx
-}
-
-// freeAddress is an address on the loopback interface that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/integration/apache"
 )
 
 // Each broker has a listener for clients, one for brokers and one for the controller. Brokers of both kinds keep them apart,
@@ -27,7 +29,7 @@ func TestListenersAreKeptApart(t *testing.T) {
 	}, kafka, ottla)
 	toBrokers, toControl := make(map[int32]*tap, 2), make(map[int32]*tap, 2)
 	for _, b := range c.brokers {
-		brokers, control := freeAddress(t), freeAddress(t)
+		brokers, control := apache.FreeAddress(t), apache.FreeAddress(t)
 		toBrokers[b.id], toControl[b.id] = startTap(t, brokers), startTap(t, control)
 		b.settings["listeners"] = fmt.Sprintf("PLAINTEXT://%s,BROKERS://%s,CONTROL://%s", b.addr, brokers, control)
 		b.settings["advertised.listeners"] = fmt.Sprintf("PLAINTEXT://%s,BROKERS://%s,CONTROL://%s", b.addr, toBrokers[b.id].addr, toControl[b.id].addr)

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ottla/integration/apache"
 )
 
 // An Ottla broker that must not join a cluster ends, and says why in words that tell an operator what to do.
@@ -27,7 +29,7 @@ func TestOttlaRefusesToStart(t *testing.T) {
 	}
 
 	c.run("under the id of an Apache Kafka broker that lives", func(t *testing.T) {
-		twin := &broker{c: c, id: 1, kind: ottla, dir: t.TempDir(), addr: freeAddress(t), settings: clusterSettings(2)}
+		twin := &broker{c: c, id: 1, kind: ottla, dir: t.TempDir(), addr: apache.FreeAddress(t), settings: clusterSettings(2)}
 		ends(t, twin, `the broker id is taken: /brokers/ids/1 belongs to session .*`+regexp.QuoteMeta(c.broker(1).addr))
 		if err := c.broker(2).knows([]int32{1, 2}); err != nil {
 			t.Errorf("the owner was disturbed: %v", err)
