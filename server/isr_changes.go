@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -18,6 +17,7 @@ import (
 // isrChanges brings leaders' wishes for another ISR before the controller: AlterPartition, one request of
 // this broker in flight, wishes that come meanwhile gathered into the next [AlterPartitionManager].
 type isrChanges struct {
+	isrWishes
 	id      cluster.BrokerID
 	epoch   func() int64
 	peers   *peer.Client
@@ -28,47 +28,15 @@ type isrChanges struct {
 	// trouble is why the last request failed, "" if it did not: partitions ask again twenty times a second, and
 	// an absent controller is worth one line, not one for each. It belongs to run.
 	trouble string
-
-	wake chan struct{}
-	stop context.CancelFunc
-	wg   sync.WaitGroup
-
-	mu     sync.Mutex
-	wishes []isrWish
-}
-
-type isrWish struct {
-	tp     cluster.TopicPartition
-	id     cluster.TopicID
-	want   cluster.LeaderAndISR
-	answer func(cluster.LeaderAndISR, int16)
 }
 
 // controllerChannel finds where the controller is reached; ok is false while nobody is known to be it.
 type controllerChannel func() (to cluster.Endpoint, ok bool)
 
 func startISRChanges(id cluster.BrokerID, epoch func() int64, peers *peer.Client, channel controllerChannel, version func(bool) int16, log logrus.FieldLogger) *isrChanges {
-	ctx, stop := context.WithCancel(context.Background())
-	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, version: version, log: log, wake: make(chan struct{}, 1), stop: stop}
-	c.wg.Go(func() { c.run(ctx) })
+	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, version: version, log: log}
+	c.start(c.run)
 	return c
-}
-
-// AlterPartition queues a wish. The answer comes from this type's goroutine.
-func (c *isrChanges) AlterPartition(tp cluster.TopicPartition, id cluster.TopicID, want cluster.LeaderAndISR, answer func(cluster.LeaderAndISR, int16)) {
-	c.mu.Lock()
-	c.wishes = append(c.wishes, isrWish{tp, id, want, answer})
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Close drops what is waiting: the partitions' epochs end with the broker.
-func (c *isrChanges) Close() {
-	c.stop()
-	c.wg.Wait()
 }
 
 func (c *isrChanges) run(ctx context.Context) {
@@ -78,11 +46,7 @@ func (c *isrChanges) run(ctx context.Context) {
 			return
 		case <-c.wake:
 		}
-		c.mu.Lock()
-		wishes := c.wishes
-		c.wishes = nil
-		c.mu.Unlock()
-		if len(wishes) > 0 {
+		if wishes := c.take(); len(wishes) > 0 {
 			c.ask(ctx, wishes)
 		}
 	}

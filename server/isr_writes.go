@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -28,16 +27,10 @@ const (
 // isrWrites is how leaders change ISRs where the protocol is older than 2.7-IV2: they write the state themselves, and tell the
 // controller afterwards, which tells everybody else [ZkAlterPartitionManager].
 type isrWrites struct {
+	isrWishes
 	zk      stateWriter
 	timeout time.Duration // of one write
 	log     logrus.FieldLogger
-
-	wake chan struct{}
-	stop context.CancelFunc
-	wg   sync.WaitGroup
-
-	mu     sync.Mutex
-	wishes []isrWish
 
 	// What follows belongs to run.
 
@@ -53,27 +46,9 @@ type stateWriter interface {
 }
 
 func startISRWrites(zk stateWriter, timeout time.Duration, log logrus.FieldLogger) *isrWrites {
-	ctx, stop := context.WithCancel(context.Background())
-	w := &isrWrites{zk: zk, timeout: timeout, log: log, wake: make(chan struct{}, 1), stop: stop, lastReport: time.Now()}
-	w.wg.Go(func() { w.run(ctx) })
+	w := &isrWrites{zk: zk, timeout: timeout, log: log, lastReport: time.Now()}
+	w.start(w.run)
 	return w
-}
-
-// AlterPartition queues a wish. The answer comes from this type's goroutine.
-func (w *isrWrites) AlterPartition(tp cluster.TopicPartition, id cluster.TopicID, want cluster.LeaderAndISR, answer func(cluster.LeaderAndISR, int16)) {
-	w.mu.Lock()
-	w.wishes = append(w.wishes, isrWish{tp, id, want, answer})
-	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Close drops what is waiting, and what nobody was told of: the next controller reads every state.
-func (w *isrWrites) Close() {
-	w.stop()
-	w.wg.Wait()
 }
 
 func (w *isrWrites) run(ctx context.Context) {
@@ -86,11 +61,7 @@ func (w *isrWrites) run(ctx context.Context) {
 		case <-check.C:
 			w.report(ctx)
 		case <-w.wake:
-			w.mu.Lock()
-			wishes := w.wishes
-			w.wishes = nil
-			w.mu.Unlock()
-			for _, wish := range wishes {
+			for _, wish := range w.take() {
 				w.write(ctx, wish)
 			}
 		}
