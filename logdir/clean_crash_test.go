@@ -2,9 +2,7 @@ package logdir
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -102,24 +100,11 @@ func cleaningScenario(t *testing.T, fsys disk.FS, k *keyedLife) error {
 // TestCrashAtEveryStepOfACleaning pulls the plug after each step. The log opens, holds of every key what was
 // flushed last or something newer, at its offset, and can be cleaned again.
 func TestCrashAtEveryStepOfACleaning(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 1))
-	for n := 0; ; n++ {
-		fsys := disk.NewCrashing()
-		fsys.CrashAfter(n)
+	crashes{seed: [2]uint64{1, 1}, every: 1, least: 200}.run(t, func(fsys *disk.Crashing) (afterwards, error) {
 		k := &keyedLife{newest: map[string]string{}, flushed: map[string]string{}, offsets: map[string]int64{}}
-		err := cleaningScenario(t, fsys, k)
-		if err != nil && !errors.Is(err, disk.ErrCrashed) && !errors.Is(err, ErrStorage) && !errors.Is(err, ErrClosed) {
-			t.Fatalf("step %d: %v", n, err)
-		}
-		afterCleaningCrash(t, n, fsys.PowerFailure(random), k)
-		afterCleaningCrash(t, n, fsys.Killed(), k)
-		if err == nil {
-			if n < 200 {
-				t.Fatalf("the scenario has only %d steps", n)
-			}
-			return
-		}
-	}
+		check := func(step int, after *disk.Crashing) { afterCleaningCrash(t, step, after, k) }
+		return check, cleaningScenario(t, fsys, k)
+	})
 }
 
 func afterCleaningCrash(t *testing.T, step int, fsys *disk.Crashing, k *keyedLife) {

@@ -113,23 +113,42 @@ func truncate(l *Log, h *history, to int) error {
 // time the log opens, what was flushed is there, and the indexes agree with the records.
 func TestCrashAtEveryStep(t *testing.T) {
 	for seed := range uint64(3) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		for n := 0; ; n++ {
-			fsys := disk.NewCrashing()
-			fsys.CrashAfter(n)
+		crashes{seed: [2]uint64{seed, 1}, every: 1, least: 100}.run(t, func(fsys *disk.Crashing) (afterwards, error) {
 			h := &history{}
-			err := scenario(fsys, h)
-			if err != nil && !errors.Is(err, disk.ErrCrashed) && !errors.Is(err, ErrStorage) && !errors.Is(err, ErrClosed) {
-				t.Fatalf("step %d: %v", n, err)
+			check := func(step int, after *disk.Crashing) { afterCrash(t, step, after, h, h.flushed) }
+			return check, scenario(fsys, h)
+		})
+	}
+}
+
+// crashes pulls the plug after every so many steps of a life, until one comes to its end.
+type crashes struct {
+	seed  [2]uint64
+	every int
+	least int // steps that the life must have, or it is not what it was meant to be
+}
+
+// afterwards checks what a start finds.
+type afterwards func(step int, fsys *disk.Crashing)
+
+// run begins a new life for each crash, and has both looked at: what a power failure leaves, and what kill -9 leaves.
+func (c crashes) run(t *testing.T, live func(*disk.Crashing) (afterwards, error)) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(c.seed[0], c.seed[1]))
+	for n := 0; ; n += c.every {
+		fsys := disk.NewCrashing()
+		fsys.CrashAfter(n)
+		check, err := live(fsys)
+		if err != nil && !errors.Is(err, disk.ErrCrashed) && !errors.Is(err, ErrStorage) && !errors.Is(err, ErrClosed) {
+			t.Fatalf("step %d: %v", n, err)
+		}
+		check(n, fsys.PowerFailure(random))
+		check(n, fsys.Killed())
+		if err == nil {
+			if n < c.least {
+				t.Fatalf("the scenario has only %d steps", n)
 			}
-			afterCrash(t, n, fsys.PowerFailure(random), h, h.flushed)
-			afterCrash(t, n, fsys.Killed(), h, h.flushed)
-			if err == nil {
-				if n < 100 {
-					t.Fatalf("the scenario has only %d steps", n)
-				}
-				break
-			}
+			return
 		}
 	}
 }

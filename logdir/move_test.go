@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -287,28 +286,15 @@ func movingScenario(fsys disk.FS, h *history) error {
 // TestCrashAtEveryStepOfAMove pulls the plug after each step: there is one log, never two and never none, with all
 // that was flushed; a move that was under way can go on.
 func TestCrashAtEveryStepOfAMove(t *testing.T) {
-	random := rand.New(rand.NewPCG(2, 1))
 	every := 1
 	if testing.Short() {
 		every = 7
 	}
-	for n := 0; ; n += every {
-		fsys := disk.NewCrashing()
-		fsys.CrashAfter(n)
+	crashes{seed: [2]uint64{2, 1}, every: every, least: 150}.run(t, func(fsys *disk.Crashing) (afterwards, error) {
 		h := &history{}
-		err := movingScenario(fsys, h)
-		if err != nil && !errors.Is(err, disk.ErrCrashed) && !errors.Is(err, ErrStorage) && !errors.Is(err, ErrClosed) {
-			t.Fatalf("step %d: %v", n, err)
-		}
-		afterMovingCrash(t, n, fsys.PowerFailure(random), h)
-		afterMovingCrash(t, n, fsys.Killed(), h)
-		if err == nil {
-			if n < 150 {
-				t.Fatalf("the scenario has only %d steps", n)
-			}
-			return
-		}
-	}
+		check := func(step int, after *disk.Crashing) { afterMovingCrash(t, step, after, h) }
+		return check, movingScenario(fsys, h)
+	})
 }
 
 func afterMovingCrash(t *testing.T, step int, fsys *disk.Crashing, h *history) {
