@@ -51,7 +51,11 @@ func (b *bench) timeFailOver(ctx context.Context, c *cluster, topic topicSpec) (
 	}
 	defer coordination.Close()
 	victim, heir := c.servers[0], c.servers[1]
-	if err := coordination.makeController(ctx, victim); err != nil {
+	err = coordination.makeController(ctx, c, victim)
+	if err == nil {
+		err = sleep(ctx, 2*time.Second) // to take over
+	}
+	if err != nil {
 		return 0, err
 	}
 	gone, err := coordination.watchGone(victim)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -54,30 +55,45 @@ func (z *coordination) awaitGone(ctx context.Context, s *server) error {
 	}
 }
 
-// makeController removes the controller's znode, upon which the brokers race for it, until a broker wins, and gives
-// that one two seconds to take over.
-func (z *coordination) makeController(ctx context.Context, s *server) error {
-	for range 100 {
-		data, _, err := z.Get(z.chroot + "/controller")
-		if errors.Is(err, zk.ErrNoNode) {
-			if err := sleep(ctx, 20*time.Millisecond); err != nil {
-				return err
-			}
+// makeController removes the controller's znode while all brokers but one are stopped, for less than their sessions
+// last, so that this one takes it.
+func (z *coordination) makeController(ctx context.Context, c *cluster, s *server) error {
+	elected, err := z.controller()
+	if err != nil || elected == s.place.id {
+		return err
+	}
+	for _, other := range c.servers {
+		if other == s {
 			continue
 		}
-		var elected struct{ BrokerID int }
-		if err == nil {
-			err = json.Unmarshal(data, &elected)
-		}
-		if err != nil {
+		if err := syscall.Kill(other.Pid(), syscall.SIGSTOP); err != nil {
 			return err
 		}
-		if elected.BrokerID == s.place.id {
-			return sleep(ctx, 2*time.Second)
+		defer syscall.Kill(other.Pid(), syscall.SIGCONT)
+	}
+	if err := z.Delete(z.chroot+"/controller", -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return err
+	}
+	for range 150 {
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
 		}
-		if err := z.Delete(z.chroot+"/controller", -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		if elected, err = z.controller(); err != nil || elected == s.place.id {
 			return err
 		}
 	}
-	return fmt.Errorf("broker %d has not become the controller in a hundred elections", s.place.id)
+	return fmt.Errorf("broker %d has not become the controller in three seconds without another one", s.place.id)
+}
+
+// controller returns the broker that is the controller, or -1.
+func (z *coordination) controller() (int, error) {
+	data, _, err := z.Get(z.chroot + "/controller")
+	if errors.Is(err, zk.ErrNoNode) {
+		return -1, nil
+	}
+	var elected struct{ BrokerID int }
+	if err == nil {
+		err = json.Unmarshal(data, &elected)
+	}
+	return elected.BrokerID, err
 }
