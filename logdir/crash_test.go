@@ -296,22 +296,12 @@ func checkSegment(t testing.TB, l *Log, s *segment, next int64, fresh *producers
 		}
 		fresh.add(&h, m, isMarker)
 	}
-	v := s.offsets.view()
-	for i := range v.n {
-		e, err := v.at(i)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for i, e := range entriesOf(t, s.offsets) {
 		if last, ok := lastOffsets[int64(e.position)]; !ok || last != s.base+int64(e.relative) {
 			t.Fatalf("segment %d: index entry %d says offset %d at %d, there is %d", s.base, i, s.base+int64(e.relative), e.position, last)
 		}
 	}
-	times := s.times.view()
-	for i := range times.n {
-		e, err := times.at(i)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for i, e := range entriesOf(t, s.times) {
 		if ts, ok := largest[s.base+int64(e.relative)]; !ok || ts != e.timestamp {
 			t.Fatalf("segment %d: time entry %d says %d at %d, there is %d", s.base, i, e.timestamp, s.base+int64(e.relative), ts)
 		}

@@ -182,31 +182,37 @@ func (x *index[E]) at(f *openFile, i int64) (e E, err error) {
 
 // floor finds the last entry whose key is at most key.
 func (x *index[E]) floor(key int64) (e E, ok bool, err error) {
-	v := x.view()
-	i, err := v.search(func(e E) bool { return e.key() > key }, v.guess(key))
-	if err != nil || i == 0 {
-		return e, false, err
-	}
-	e, err = v.at(i - 1)
-	return e, err == nil, err
+	p, err := x.around(key)
+	return p.before, p.number > 0 && err == nil, err
 }
 
 // first finds the first entry for which after is true: it must be false up to some entry and true from
 // there on.
 func (x *index[E]) first(after func(E) bool) (e E, ok bool, err error) {
 	v := x.view()
-	i, err := v.search(after, v.n/2)
-	if err != nil || i == v.n {
-		return e, false, err
-	}
-	e, err = v.at(i)
-	return e, err == nil, err
+	p, err := v.search(after, v.n/2)
+	return p.behind, !p.last && err == nil, err
 }
 
 // countBefore is how many entries there are before the first one for which after is true.
 func (x *index[E]) countBefore(after func(E) bool) (int64, error) {
 	v := x.view()
-	return v.search(after, v.n/2)
+	p, err := v.search(after, v.n/2)
+	return p.number, err
+}
+
+// around finds where a key stands: before it what floor finds, behind it the first entry with a larger key.
+func (x *index[E]) around(key int64) (place[E], error) {
+	v := x.view()
+	return v.search(func(e E) bool { return e.key() > key }, v.guess(key))
+}
+
+// place is a gap between two entries.
+type place[E entry] struct {
+	number int64 // how many entries come before
+	before E     // the last of them, if there is one
+	behind E     // the entry that follows
+	last   bool  // none follows
 }
 
 // view is what a reader sees of an index: what was there when it came.
@@ -224,21 +230,6 @@ func (x *index[E]) view() view[E] {
 	return view[E]{x: x, b: b, n: b.before + int64(b.n.Load())}
 }
 
-func (v view[E]) at(i int64) (e E, err error) {
-	if i >= v.b.before {
-		return v.b.entries[i-v.b.before], nil
-	}
-	if i == v.b.before-1 {
-		return v.b.last, nil
-	}
-	f, err := v.x.file.acquire()
-	if err != nil {
-		return e, err
-	}
-	defer f.unref()
-	return v.x.at(f, i)
-}
-
 // guess is about where a key stands, if keys grow evenly from 0, as those of batches of one size do.
 func (v view[E]) guess(key int64) int64 {
 	last := v.b.last.key()
@@ -248,47 +239,57 @@ func (v view[E]) guess(key int64) int64 {
 	return int64(float64(key) / float64(last) * float64(v.b.before-1))
 }
 
-// search returns the number of the first entry for which after is true, or the count. Most readers
+// search finds the place before the first entry for which after is true, or at the end. Most readers
 // stand near the end, so it looks into memory first. In the file it begins at guess, and there reads pages:
 // a bisection of single entries would make a system call for each.
-func (v view[E]) search(after func(E) bool, guess int64) (int64, error) {
-	inBlock := sort.Search(int(v.n-v.b.before), func(i int) bool { return after(v.b.entries[i]) })
-	if inBlock > 0 || v.b.before == 0 || !after(v.b.last) {
-		return v.b.before + int64(inBlock), nil
+func (v view[E]) search(after func(E) bool, guess int64) (p place[E], err error) {
+	inBlock := v.b.entries[:v.n-v.b.before]
+	if i := sort.Search(len(inBlock), func(i int) bool { return after(inBlock[i]) }); i > 0 || v.b.before == 0 || !after(v.b.last) {
+		p.number, p.before, p.last = v.b.before+int64(i), v.b.last, i == len(inBlock)
+		if i > 0 {
+			p.before = inBlock[i-1]
+		}
+		if !p.last {
+			p.behind = inBlock[i]
+		}
+		return p, nil
 	}
 	f, err := v.x.file.acquire()
 	if err != nil {
-		return 0, err
+		return p, err
 	}
 	defer f.unref()
 	page := scanBuffers.Get().(*scanBuffer)
 	defer scanBuffers.Put(page)
 	perPage := int64(len(page)) / v.x.size
-	// The answer is in [low, high]. From the guess on the pages read lie further and further off, and once they
-	// would leave the range, in its middle.
+	// The place is in [low, high]. What stands before low and at high is known as soon as either has moved. From the
+	// guess on the pages read lie further and further off, and once they would leave the range, in its middle.
 	low, high, step := int64(0), v.b.before-1, perPage
+	p.behind = v.b.last
 	for at := guess - perPage/2; low < high; step *= 2 {
 		at = max(min(at, high-perPage), low)
 		n := min(perPage, high-at)
 		b := page[:n*v.x.size]
 		if _, err := f.ReadAt(b, at*v.x.size); err != nil {
-			return 0, fmt.Errorf("read %s: %w", v.x.file.name(), shortRead(err))
+			return p, fmt.Errorf("read %s: %w", v.x.file.name(), shortRead(err))
 		}
-		switch i := int64(sort.Search(int(n), func(i int) bool { return after(v.x.get(b[int64(i)*v.x.size:])) })); i {
-		case 0:
-			high = at
+		entry := func(i int64) E { return v.x.get(b[i*v.x.size:]) }
+		i := int64(sort.Search(int(n), func(i int) bool { return after(entry(int64(i))) }))
+		if i > 0 {
+			low, p.before = at+i, entry(i-1)
+		}
+		if i < n {
+			high, p.behind = at+i, entry(i)
+		}
+		if at = low + step - perPage; i == 0 {
 			at = high - step
-		case n:
-			low = at + n
-			at = low + step - perPage
-		default:
-			return at + i, nil
 		}
 		if step >= high-low {
 			at = low + (high-low-perPage)/2
 		}
 	}
-	return low, nil
+	p.number = low
+	return p, nil
 }
 
 // settle frees the memory of an index whose segment takes no more records. Writer only.

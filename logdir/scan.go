@@ -131,20 +131,37 @@ func (s *segment) startFor(offset int64) (int64, error) {
 // latest: the batch it leads to is none, or lies behind. Then it is passed over, once with a line in the log; what it
 // is for can be had by walking (TestAnIndexThatLiesIsPassedOver).
 func (s *segment) scanFor(offset, end int64) (*scanner, error) {
-	e, ok, err := s.offsets.floor(offset - s.base)
+	p, err := s.offsets.around(offset - s.base)
 	if err != nil {
 		return nil, err
 	}
 	c, err := s.scan(0, end)
-	if err != nil || !ok {
+	if err != nil || c.startBehind(p, offset) || p.number == 0 {
 		return c, err
 	}
-	if c.at = int64(e.position); c.at >= end || s.leadsTo(c, e, offset) {
+	if c.at = int64(p.before.position); c.at >= end || s.leadsTo(c, p.before, offset) {
 		return c, nil
 	}
 	c.at = 0
 	s.offsets.file.cache.lies(s.offsets.file)
 	return c, nil
+}
+
+// startBehind moves to the entry behind an offset if it is the offset's own batch. Where batches are larger than a page each has
+// an entry, with its last offset, so that the entry before an offset is the batch before.
+func (c *scanner) startBehind(p place[offsetEntry], offset int64) bool {
+	at := int64(p.behind.position)
+	if p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) {
+		return false
+	}
+	if c.at = at; c.fill() == nil {
+		h, err := batch.ReadHeader(c.buf[c.at-c.from : c.n])
+		if err == nil && h.BaseOffset <= offset && offset <= h.LastOffset() && c.at+int64(h.SizeInBytes()) <= c.end {
+			return true
+		}
+	}
+	c.at = 0
+	return false
 }
 
 // leadsTo reports whether an entry of the index names a batch at or before an offset. Kafka's followers make one entry for
