@@ -64,6 +64,9 @@ type Log struct {
 	// undecided counts transactions that wait for the high watermark, so that raising it usually need
 	// not take mu.
 	undecided atomic.Int32
+	// oldestTxn and producerCount are for metrics; see late_txns.go.
+	oldestTxn     atomic.Int64
+	producerCount atomic.Int32
 
 	marks struct {
 		sync.Mutex // guards the replacing of hw
@@ -196,6 +199,7 @@ func (l *Log) publishLocked(m *mark) {
 // refreshUnstableLocked must come before the append that opened a transaction is published.
 func (l *Log) refreshUnstableLocked() {
 	p := &l.mu.producers
+	l.countProducersLocked()
 	l.undecided.Store(int32(len(p.unreplicated)))
 	offset, ok := p.firstUnstable()
 	if !ok {

@@ -136,6 +136,7 @@ func (m *Manager) expireProducers() {
 	for _, l := range m.Logs() {
 		l.mu.Lock()
 		l.mu.producers.expire(before)
+		l.countProducersLocked()
 		l.mu.Unlock()
 	}
 }

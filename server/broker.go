@@ -314,7 +314,7 @@ func (b *Broker) startReplicas(context.Context) error {
 			c := b.live.Current()
 			return replica.Config{
 				ReplicaLagTimeMax: c.ReplicaLagTimeMax, HighWatermarkCheckpoint: c.HighWatermarkCheckpoint,
-				RackAware: c.ReplicaSelector == config.RackAwareSelector,
+				RackAware: c.ReplicaSelector == config.RackAwareSelector, LongestTransaction: c.TransactionMaxTimeout,
 			}
 		},
 		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, MoveThreads: int(c.MoveThreads), Throttle: b.throttles.leader,

@@ -27,6 +27,8 @@ type Config struct {
 	// RackAware sends consumers that name their rack to a follower there (replica.selector.class is Kafka's
 	// RackAwareReplicaSelector).
 	RackAware bool
+	// LongestTransaction is how long a transaction may be open (transaction.max.timeout.ms, 15 min).
+	LongestTransaction time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -35,6 +37,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.HighWatermarkCheckpoint <= 0 {
 		c.HighWatermarkCheckpoint = 5 * time.Second
+	}
+	if c.LongestTransaction <= 0 {
+		c.LongestTransaction = 15 * time.Minute
 	}
 	return c
 }

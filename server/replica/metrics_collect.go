@@ -2,6 +2,7 @@ package replica
 
 import (
 	"maps"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -14,6 +15,8 @@ var (
 	underMinISRDesc     = gaugeDesc("underminisrpartitioncount", "Partitions led here with fewer in sync than min.insync.replicas.")
 	atMinISRDesc        = gaugeDesc("atminisrpartitioncount", "Partitions led here with just min.insync.replicas in sync.")
 	reassigningDesc     = gaugeDesc("reassigningpartitions", "Partitions led here that are being reassigned.")
+	lateTxnsDesc        = gaugeDesc("partitionswithlatetransactionscount", "Partitions led here with a transaction that should have ended long ago.")
+	producerIDsDesc     = gaugeDesc("produceridcount", "Producers that the partitions here remember.")
 )
 
 func gaugeDesc(name, help string) *prometheus.Desc {
@@ -48,7 +51,7 @@ func (s *metrics) Describe(out chan<- *prometheus.Desc) {
 	s.isrShrinks.Describe(out)
 	s.isrFailures.Describe(out)
 	for _, desc := range []*prometheus.Desc{leaderCountDesc, partitionCountDesc, offlineCountDesc, underReplicatedDesc, underMinISRDesc,
-		atMinISRDesc, reassigningDesc} {
+		atMinISRDesc, reassigningDesc, lateTxnsDesc, producerIDsDesc} {
 		out <- desc
 	}
 	for _, c := range topicCounters {
@@ -65,6 +68,7 @@ func (s *metrics) Collect(out chan<- prometheus.Metric) {
 	for desc, n := range map[*prometheus.Desc]int{
 		leaderCountDesc: c.leaders, partitionCountDesc: c.partitions, offlineCountDesc: c.offline, underReplicatedDesc: c.underReplicated,
 		underMinISRDesc: c.underMinISR, atMinISRDesc: c.atMinISR, reassigningDesc: c.reassigning,
+		lateTxnsDesc: c.lateTxns, producerIDsDesc: c.producerIDs,
 	} {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
 	}
@@ -87,15 +91,27 @@ func (s *metrics) collectTopics(out chan<- prometheus.Metric) {
 
 // census counts partitions by what an operator wants to know of them.
 type census struct {
-	partitions, leaders, offline, underReplicated, underMinISR, atMinISR, reassigning int
+	partitions, leaders, offline, underReplicated, underMinISR, atMinISR, reassigning, lateTxns, producerIDs int
 }
 
 func (m *Manager) census() census {
 	var c census
+	now, longest := time.Now(), m.config().LongestTransaction
 	for _, p := range m.Partitions() {
-		c.add(p.mu.reign.Load(), int(p.minISR.Load()))
+		r := p.mu.reign.Load()
+		c.add(r, int(p.minISR.Load()))
+		if r.log != nil {
+			c.addProducers(r, now, longest)
+		}
 	}
 	return c
+}
+
+func (c *census) addProducers(r *reign, now time.Time, longest time.Duration) {
+	c.producerIDs += r.log.ProducerCount()
+	if r.leads && r.log.HasLateTransaction(now, longest) {
+		c.lateTxns++
+	}
 }
 
 func (c *census) add(r *reign, minISR int) {

@@ -2,8 +2,12 @@ package replica
 
 import (
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"ottla/logdir"
+	"ottla/logdir/batch"
 )
 
 // scrape is every series of one scrape, by name and topic.
@@ -74,4 +78,42 @@ func TestMetrics(t *testing.T) {
 	if got := scrape(t, registry); len(got) > 6 { // what is left are the purgatories' gauges
 		t.Errorf("after unregistering: %v", got)
 	}
+}
+
+// A transaction that hangs is counted where the partition is led, the producers wherever it is.
+func TestMetricsOfProducers(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	var longest time.Duration // of transactions, 15 min by default
+	r := newRig(t, func(o *Options) {
+		o.Metrics, o.Config = registry, func() Config { return Config{LongestTransaction: longest} }
+	})
+	r.lead(0, 1, 2)
+	check := func(when string, late, producers float64) {
+		t.Helper()
+		got := scrape(t, registry)
+		if n := got["kafka_server_replicamanager_partitionswithlatetransactionscount"]; n != late {
+			t.Errorf("%s: %v partitions with late transactions", when, n)
+		}
+		if n := got["kafka_server_replicamanager_produceridcount"]; n != producers {
+			t.Errorf("%s: %v producers", when, n)
+		}
+	}
+	write := func(producer int64, at time.Time) {
+		t.Helper()
+		b := batch.NewBuilder(batch.Options{ProducerID: producer, Transactional: true, LeaderEpoch: -1})
+		b.Append(at.UnixMilli(), nil, []byte("t"))
+		r.m.Append(1, time.Second, logdir.OriginClient, 11, []AppendEntry{{TopicPartition: orders, Records: b.Bytes()}}, nil,
+			func(e []AppendEntry) {
+				if e[0].Err != nil {
+					t.Error(e[0].Err)
+				}
+			})
+	}
+	check("nothing written", 0, 0)
+	write(7, time.Now().Add(-19*time.Minute))
+	check("a transaction without a record for 19 minutes", 0, 1)
+	longest = 13 * time.Minute
+	check("where it may be open for 13", 1, 1)
+	r.follow(2, 1, 1, 2)
+	check("led by another", 0, 1)
 }
