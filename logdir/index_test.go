@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ottla/logdir/batch"
 	"ottla/logdir/disk"
 )
 
@@ -20,6 +21,11 @@ type countingFile struct {
 
 func (c *countingFS) Open(name string) (disk.File, error) {
 	f, err := c.FS.Open(name)
+	return countingFile{f, c}, err
+}
+
+func (c *countingFS) Create(name string) (disk.File, error) {
+	f, err := c.FS.Create(name)
 	return countingFile{f, c}, err
 }
 
@@ -115,5 +121,42 @@ func TestIndexSearchFindsWhatAWalkFinds(t *testing.T) {
 				t.Fatalf("seed %d: first after %d is %v, %v, %v; entry %d is wanted", seed, at, e, ok, err, want+1)
 			}
 		}
+	}
+}
+
+// TestAReadOfAnOldPlaceReadsTwice: a page of the index and the header of the batch, however long the log is.
+func TestAReadOfAnOldPlaceReadsTwice(t *testing.T) {
+	const batches, records = 600, 1000
+	fsys := &countingFS{FS: disk.NewCrashing()}
+	o := testOptions("/d")
+	o.FS = fsys
+	l := create(t, open(t, o))
+	for i := range batches {
+		produce(t, l, plain(i*records, records, 1))
+	}
+	if r, err := l.Read(0, 1, true, LimitLogEnd); err != nil || r.Ranges[0].Length <= 2*len(scanBuffer{}) {
+		t.Fatalf("%v, batches of %d bytes: too small for this test", err, r.Ranges[0].Length)
+	} else {
+		r.Release()
+	}
+	for from := int64(1); from < batches*records/2; from += 777 {
+		fsys.reads = 0
+		r, err := l.Read(from, 1, true, LimitLogEnd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reads := fsys.reads
+		b := make([]byte, batch.HeaderSize)
+		if _, err := r.Ranges[0].File.ReadAt(b, r.Ranges[0].Position); err != nil {
+			t.Fatal(err)
+		}
+		h, err := batch.ReadHeader(b)
+		if err == nil && (h.BaseOffset > from || h.LastOffset() < from) {
+			t.Fatalf("a read of %d gives [%d, %d]", from, h.BaseOffset, h.LastOffset())
+		}
+		if reads == 0 || reads > 2 {
+			t.Fatalf("%d reads for offset %d", reads, from)
+		}
+		r.Release()
 	}
 }

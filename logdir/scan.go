@@ -148,10 +148,10 @@ func (s *segment) scanFor(offset, end int64) (*scanner, error) {
 }
 
 // startBehind moves to the entry behind an offset if it is the offset's own batch. Where batches are larger than a page each has
-// an entry, with its last offset, so that the entry before an offset is the batch before.
+// an entry, but for the first, with its last offset, so that the entry before an offset is the batch before.
 func (c *scanner) startBehind(p place[offsetEntry], offset int64) bool {
 	at := int64(p.behind.position)
-	if p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) {
+	if p.number == 0 || p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) {
 		return false
 	}
 	if c.at = at; c.fill() == nil {
