@@ -15,7 +15,7 @@ import (
 )
 
 // TestLayout holds ARCHITECTURE.md to the code: every folder with Go in it stands in the import table,
-// imports nothing that its row does not allow, and opens with exactly one essay.
+// imports nothing that its row does not allow, and opens with exactly one essay; no row allows what nobody needs.
 func TestLayout(t *testing.T) {
 	allowed := importTable(t)
 	packages := goPackages(t)
@@ -39,9 +39,16 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s: a thing lives with the noun it serves", folder)
 		}
 	}
-	for folder := range allowed {
-		if _, ok := packages[folder]; !ok {
+	for folder, row := range allowed {
+		pkg, ok := packages[folder]
+		if !ok {
 			t.Errorf("ARCHITECTURE.md names %s, which holds no Go", folder)
+			continue
+		}
+		for _, pattern := range row {
+			if !pkg.importsAny(pattern) {
+				t.Errorf("the row of %s in ARCHITECTURE.md allows %s, which is never imported", folder, pattern)
+			}
 		}
 	}
 }
@@ -118,6 +125,15 @@ func isTool(parsed *ast.File) bool {
 	return slices.ContainsFunc(parsed.Comments, func(c *ast.CommentGroup) bool {
 		return c.Pos() < parsed.Package && strings.Contains(c.List[0].Text, "//go:build ignore")
 	})
+}
+
+func (p *goPackage) importsAny(pattern string) bool {
+	for imported := range p.imports {
+		if matches(pattern, imported) {
+			return true
+		}
+	}
+	return false
 }
 
 func hasOwnModule(folder string) bool {

@@ -1,11 +1,7 @@
 package fetcher
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,53 +9,25 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ottla/integration/golden"
 	"ottla/zkcoord/cluster"
 )
-
-var update = flag.Bool("update", false, "write what happens into the stories of testdata")
 
 // TestStories plays the scripts of testdata: deeds, a line of dashes, and what they lead to. A broker's line shows its records, each with
 // the epoch of its batch, and | where its high watermark stands. Nobody fetches unless the script says so.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { playFile(t, file) })
+	golden.Stories(t, "testdata/*.txt", func(t *testing.T, text string) (told string) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &story{t: t}
+			defer func() {
+				if s.w != nil {
+					s.w.close()
+				}
+			}()
+			told = golden.Scenes(text, func(deeds []string, _ string) string { return s.play(deeds) })
 		})
-	}
-}
-
-func playFile(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &story{t: t}
-	defer func() {
-		if s.w != nil {
-			s.w.close()
-		}
-	}()
-	var out bytes.Buffer
-	for i, scene := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-		deeds, want, _ := strings.Cut(scene+"\n", "----\n")
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		got := s.play(deeds)
-		out.WriteString(deeds + "----\n" + got)
-		if got != want && !*update {
-			t.Errorf("%s, after\n%sgot\n%swant\n%s", file, deeds, got, want)
-		}
-	}
-	if *update {
-		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+		return told
+	})
 }
 
 type story struct {
@@ -73,13 +41,10 @@ func (s *story) tell(format string, values ...any) {
 }
 
 // play does the deeds of a scene and tells what came of them.
-func (s *story) play(deeds string) string {
+func (s *story) play(deeds []string) string {
 	s.events = nil
-	for line := range strings.Lines(deeds) {
+	for _, line := range deeds {
 		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
 		do, ok := map[string]func(args){
 			"brokers": s.brokers, "lead": s.lead, "produce": s.produce, "fetch": s.fetch, "hold": s.hold, "kill": s.kill, "power-cut": s.powerCut,
 			"start": s.start, "sync": s.sync, "delete-records": s.deleteRecords, "sleep": s.sleep, "flush": s.flush, "break-disk": s.breakDisk,

@@ -1,12 +1,9 @@
 package integration
 
 import (
-	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"ottla/integration/golden"
 	"ottla/server"
 	"ottla/server/config"
 	"ottla/zkcoord/zkserver"
@@ -57,43 +55,22 @@ func oldRecords(t *testing.T) map[string][]oldRecord {
 // unpackOld returns the directory, and the id of each topic in it.
 func unpackOld(t *testing.T) (dir string, ids map[string]string) {
 	t.Helper()
-	f, err := os.Open("../logdir/testdata/oldformat.tar.gz")
+	root, ids := t.TempDir(), map[string]string{}
+	golden.Unpack(t, "../logdir/testdata/oldformat.tar.gz", root, nil)
+	dir = filepath.Join(root, "logs")
+	files, err := filepath.Glob(filepath.Join(dir, "*-0", "partition.metadata"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	gz, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, ids = t.TempDir(), map[string]string{}
-	for r := tar.NewReader(gz); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return filepath.Join(dir, "logs"), ids
-		}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := filepath.Join(dir, h.Name)
-		if h.FileInfo().IsDir() {
-			if err := os.MkdirAll(name, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if filepath.Base(name) == "partition.metadata" {
-			topic := strings.TrimSuffix(filepath.Base(filepath.Dir(name)), "-0")
-			ids[topic] = strings.TrimSpace(strings.SplitN(string(b), "topic_id: ", 2)[1])
-		}
+		topic := strings.TrimSuffix(filepath.Base(filepath.Dir(file)), "-0")
+		ids[topic] = strings.TrimSpace(strings.SplitN(string(text), "topic_id: ", 2)[1])
 	}
+	return dir, ids
 }
 
 // serveOld starts a broker over the directory, in a cluster whose ZooKeeper knows its topics.

@@ -1,15 +1,12 @@
 package logdir
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"ottla/integration/golden"
 	"ottla/logdir/batch"
 	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
@@ -28,40 +26,9 @@ import (
 // unpack returns the log directory of an archive.
 func unpack(t *testing.T, archive string) string {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", archive))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	gz, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	r := tar.NewReader(gz)
-	for {
-		h, err := r.Next()
-		if err == io.EOF {
-			return filepath.Join(dir, "logs")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Join(dir, h.Name)
-		if h.FileInfo().IsDir() {
-			if err := os.MkdirAll(name, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	golden.Unpack(t, filepath.Join("testdata", archive), dir, nil)
+	return filepath.Join(dir, "logs")
 }
 
 // goldenOptions are those of the broker whose directory it is.

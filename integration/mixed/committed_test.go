@@ -1,12 +1,9 @@
 package mixed
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"ottla/integration/golden"
 )
 
 // Both kinds of broker run on one directory, in turn, and answer consumers that read committed with the same bytes and the same
@@ -53,7 +52,7 @@ func TestReadersOfCommittedGetTheSameFromBothKinds(t *testing.T) {
 // seedGolden gives the broker topics of a directory that Apache Kafka wrote, and ZooKeeper what it must know of them.
 func (c *cluster) seedGolden(b *broker, topics ...string) {
 	c.t.Helper()
-	unpack(c.t, filepath.Join("..", "..", "logdir", "testdata", "clean.tar.gz"), b.dir, func(name string) bool {
+	golden.Unpack(c.t, filepath.Join("..", "..", "logdir", "testdata", "clean.tar.gz"), b.dir, func(name string) bool {
 		return filepath.Base(name) == "meta.properties" ||
 			slices.ContainsFunc(topics, func(topic string) bool { return filepath.Base(filepath.Dir(name)) == topic+"-0" })
 	})
@@ -91,43 +90,6 @@ func property(t *testing.T, file, begin string) string {
 	}
 	t.Fatalf("%s: no line %q", file, begin)
 	return ""
-}
-
-// unpack writes those files of an archive that are wanted.
-func unpack(t *testing.T, archive, dir string, wanted func(name string) bool) {
-	t.Helper()
-	f, err := os.Open(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	gz, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for r := tar.NewReader(gz); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Typeflag != tar.TypeReg || !wanted(h.Name) {
-			continue
-		}
-		name := filepath.Join(dir, h.Name)
-		data, err := io.ReadAll(r)
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(name), 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(name, data, 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // createTopicOf makes a topic with one partition and these settings.

@@ -1,10 +1,8 @@
 package group
 
 import (
-	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,71 +13,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/integration/golden"
 	"ottla/zkcoord/cluster"
 )
 
-var update = flag.Bool("update", false, "write the outcomes into the stories instead of comparing them")
-
 // TestStories plays the scripts in testdata: deeds, then ---- and what the clients were told and how the group stands.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.story")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".story"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var told string
-			synctest.Test(t, func(t *testing.T) { told = tell(t, string(text)) })
-			switch {
-			case told == string(text):
-			case *update:
-				if err := os.WriteFile(file, []byte(told), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			default:
-				t.Errorf("the story goes otherwise (-update writes it down):\n%s", firstDifference(told, string(text)))
-			}
-		})
-	}
-}
-
-func firstDifference(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(g), len(w)) {
-		if g[i] != w[i] {
-			return fmt.Sprintf("line %d:\n got %s\nwant %s", i+1, g[i], w[i])
-		}
-	}
-	return "one is longer"
+	golden.Stories(t, "testdata/*.story", func(t *testing.T, story string) (told string) {
+		synctest.Test(t, func(t *testing.T) { told = tell(t, story) })
+		return told
+	})
 }
 
 // tell plays the deeds of a story and returns it with the outcomes that came of them.
 func tell(t *testing.T, text string) string {
 	s := &story{t: t, memory: newMemory(), ids: make(map[string]string), generations: make(map[string]int32)}
-	var out strings.Builder
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	for i := 0; i < len(lines); i++ {
-		line := lines[i]
-		if line == "----" {
-			for i+1 < len(lines) && lines[i+1] != "" {
-				i++
-			}
-			out.WriteString("----\n" + s.outcome())
-			continue
+	defer s.stop()
+	return golden.Scenes(text, func(deeds []string, _ string) string {
+		for _, deed := range deeds {
+			s.play(strings.Fields(deed))
+			s.listen()
 		}
-		out.WriteString(line + "\n")
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		s.play(strings.Fields(line))
-		s.listen()
-	}
-	s.stop()
-	return out.String()
+		return s.outcome()
+	})
 }
 
 // story is the stage: one coordinator, one group, clients by name.

@@ -1,11 +1,7 @@
 package replica
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,49 +11,21 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"ottla/integration/golden"
 	"ottla/zkcoord/cluster"
 )
-
-var update = flag.Bool("update", false, "write what happens into the stories of testdata")
 
 // TestStories plays the scripts of testdata: deeds, a line of dashes, and the state they lead to. Broker 1 is
 // ours; the controller and brokers 2 and 3 are the script.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { playFile(t, file) })
+	golden.Stories(t, "testdata/*.txt", func(t *testing.T, text string) (told string) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &story{rig: newRig(t), epoch: -1}
+			s.rig.m.Start()
+			told = golden.Scenes(text, func(deeds []string, _ string) string { return s.play(t, deeds) })
 		})
-	}
-}
-
-func playFile(t *testing.T, file string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &story{rig: newRig(t), epoch: -1}
-	s.rig.m.Start()
-	var out bytes.Buffer
-	for i, scene := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
-		deeds, want, _ := strings.Cut(scene+"\n", "----\n")
-		if i > 0 {
-			out.WriteString("\n")
-		}
-		got := s.play(t, deeds)
-		out.WriteString(deeds + "----\n" + got)
-		if got != want && !*update {
-			t.Errorf("%s, after\n%sgot\n%swant\n%s", file, deeds, got, want)
-		}
-	}
-	if *update {
-		if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+		return told
+	})
 }
 
 // story is a script under way.
@@ -69,12 +37,9 @@ type story struct {
 }
 
 // play does the deeds of a scene and tells what came of them.
-func (s *story) play(t *testing.T, deeds string) string {
+func (s *story) play(t *testing.T, deeds []string) string {
 	s.events = nil
-	for line := range strings.Lines(deeds) {
-		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+	for _, line := range deeds {
 		verb, rest, _ := strings.Cut(line, " ")
 		do, ok := map[string]func(args){
 			"make-leader": s.makeLeader, "make-follower": s.makeFollower, "produce": s.produce, "fetch": s.fetch, "copy": s.copy,

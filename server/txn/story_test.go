@@ -1,11 +1,8 @@
 package txn
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,37 +14,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/integration/golden"
 	"ottla/zkcoord/cluster"
 )
-
-var update = flag.Bool("update", false, "write the outcomes into the stories instead of comparing them")
 
 // TestStories plays the scripts in testdata: deeds, then ---- and what the producers were told, how their transactions stand
 // and which markers were written.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.story")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".story"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var told string
-			synctest.Test(t, func(t *testing.T) { told = tell(t, string(text)) })
-			switch {
-			case told == string(text):
-			case *update:
-				if err := os.WriteFile(file, []byte(told), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			default:
-				t.Errorf("the story goes otherwise (-update writes it down):\n%s", told)
-			}
-		})
-	}
+	golden.Stories(t, "testdata/*.story", func(t *testing.T, story string) (told string) {
+		synctest.Test(t, func(t *testing.T) { told = tell(t, story) })
+		return told
+	})
 }
 
 func tell(t *testing.T, text string) string {
@@ -55,23 +32,13 @@ func tell(t *testing.T, text string) string {
 	s.c = s.w.start(1, nil)
 	defer func() { s.c.Close() }()
 	synctest.Wait()
-	var out strings.Builder
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	for i := 0; i < len(lines); i++ {
-		if lines[i] == "----" {
-			for i+1 < len(lines) && lines[i+1] != "" {
-				i++
-			}
-			out.WriteString("----\n" + s.outcome())
-			continue
-		}
-		out.WriteString(lines[i] + "\n")
-		if lines[i] != "" && lines[i][0] != '#' {
-			s.play(lines[i], strings.Fields(lines[i]))
+	return golden.Scenes(text, func(deeds []string, _ string) string {
+		for _, deed := range deeds {
+			s.play(deed, strings.Fields(deed))
 			synctest.Wait()
 		}
-	}
-	return out.String()
+		return s.outcome()
+	})
 }
 
 // story is the stage: one coordinator, producers by transactional id.

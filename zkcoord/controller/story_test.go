@@ -3,8 +3,6 @@ package controller
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,28 +11,18 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/integration/golden"
 	"ottla/zkcoord"
 	"ottla/zkcoord/cluster"
 )
 
 // TestStories plays the scripts of testdata: deeds above the line, below it what ZooKeeper then has.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	check(t, err)
-	if len(files) == 0 {
-		t.Fatal("no stories")
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			check(t, err)
-			s := &story{fakeCluster: newFakeCluster(t), brokers: make(map[cluster.BrokerID]*fakeBroker)}
-			s.observer = s.client(10 * time.Second)
-			for _, scene := range strings.Split(string(text), "\n\n") {
-				s.play(scene)
-			}
-		})
-	}
+	golden.Stories(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		s := &story{fakeCluster: newFakeCluster(t), brokers: make(map[cluster.BrokerID]*fakeBroker)}
+		s.observer = s.client(10 * time.Second)
+		return golden.Scenes(text, s.play)
+	})
 }
 
 type story struct {
@@ -43,21 +31,19 @@ type story struct {
 	observer *zkcoord.Client
 }
 
-func (s *story) play(scene string) {
+// play does the deeds and waits until they have led to the outcome, or ten seconds are over.
+func (s *story) play(deeds []string, outcome string) (got string) {
 	s.t.Helper()
-	deeds, want, _ := strings.Cut(scene, "----\n")
-	for deed := range strings.Lines(deeds) {
-		if words := strings.Fields(deed); len(words) > 0 && words[0] != "#" {
-			s.do(words[0], words[1:])
-		}
+	for _, deed := range deeds {
+		words := strings.Fields(deed)
+		s.do(words[0], words[1:])
 	}
-	want = strings.TrimSpace(want)
-	got := ""
 	deadline := time.Now().Add(10 * time.Second)
-	s.eventually("a scene's end", func() bool { got = s.states(); return got == want || time.Now().After(deadline) })
-	if got != want {
-		s.t.Errorf("after %s\n got %s\nwant %s", deeds, got, want)
-	}
+	s.eventually("a scene's end", func() bool {
+		got = s.states() + "\n"
+		return got == outcome || time.Now().After(deadline)
+	})
+	return got
 }
 
 func (s *story) do(deed string, args []string) {
