@@ -49,8 +49,8 @@ type Coordinator struct {
 	ctx  context.Context
 	stop context.CancelFunc
 	work statetopic.Background
-	// owned is taken alone, or before nothing: whoever holds a Group's lock must not take it.
-	owned ownership
+	// owned is asked with no Group's lock held.
+	owned *statetopic.Reigns[*Group]
 }
 
 // New returns a Coordinator that owns no partition yet. It owns one goroutine, which expires offsets, and one a
@@ -61,7 +61,7 @@ func New(o Options) *Coordinator {
 		heartbeats: purgatory.New[memberKey]("Heartbeat", o.Timer, o.Metrics),
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.owned.init()
+	c.owned = statetopic.NewReigns[*Group]()
 	c.metrics = newMetrics(c, o.Metrics)
 	c.work.Run(c.expireRegularly)
 	return c
@@ -70,7 +70,7 @@ func New(o Options) *Coordinator {
 // Close answers what waits with COORDINATOR_NOT_AVAILABLE and ends the goroutines. Groups stay in the log.
 func (c *Coordinator) Close() {
 	c.stop()
-	for _, g := range c.owned.close() {
+	for _, g := range c.owned.Close() {
 		g.unload(kerr.CoordinatorNotAvailable.Code)
 	}
 	c.work.Close()
@@ -98,16 +98,20 @@ func (c *Coordinator) check(group string, empty emptyID) int16 {
 	if group == "" && !empty || len(group) > math.MaxInt16 {
 		return kerr.InvalidGroupID.Code
 	}
-	return c.owned.check(c.PartitionFor(group))
+	_, code := c.owned.Find(c.PartitionFor(group), group)
+	return code
 }
 
 // get finds a group, or nil.
-func (c *Coordinator) get(group string) *Group { return c.owned.get(c.PartitionFor(group), group) }
+func (c *Coordinator) get(group string) *Group {
+	g, _ := c.owned.Find(c.PartitionFor(group), group)
+	return g
+}
 
 // create finds a group or makes an empty one. It is nil if the partition went away meanwhile.
 func (c *Coordinator) create(group string) *Group {
-	partition := c.PartitionFor(group)
-	return c.owned.add(partition, newGroup(c, group, partition))
+	g, _ := c.owned.Add(c.PartitionFor(group), group, func(r *statetopic.Reign[*Group]) *Group { return newGroup(c, group, r.Partition) })
+	return g
 }
 
 // code is what an error of the Storage means on the wire.

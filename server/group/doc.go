@@ -35,7 +35,7 @@
 // whoever ends a turn does it, one goroutine at a time and in order. So answers and records of a group have the order
 // of the decisions they came from; a record of generation 7 never stands behind one of generation 8.
 //
-// Lock order: none. A goroutine holds a Group's lock, or the ownership's, never two.
+// Lock order: none. A goroutine holds a Group's lock, or that of the reigns, never two.
 //
 // # Waiting
 //

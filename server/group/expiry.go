@@ -23,7 +23,7 @@ func (c *Coordinator) expireRegularly() {
 // expireOffsets removes what nobody has used for offsets.retention.minutes, and the groups that have nothing left.
 func (c *Coordinator) expireOffsets() {
 	begin, removed := time.Now(), 0
-	groups, _ := c.owned.all()
+	groups, _ := c.owned.All()
 	for _, g := range groups {
 		g.turn(func() {
 			if g.mu.state == dead {

@@ -219,7 +219,7 @@ func (g *Group) dieLocked() {
 	}
 	g.checkJoinLocked()
 	g.checkSyncLocked()
-	g.laterLocked(func() { g.c.owned.remove(g) })
+	g.laterLocked(func() { g.c.owned.Remove(g.partition, g.id, g) })
 }
 
 // tp spares a line where a request's fields become a partition.

@@ -13,7 +13,7 @@ const classic = "classic"
 // ListGroups lists the groups this broker coordinates. Filters match whatever the case; empty ones match all.
 func (c *Coordinator) ListGroups(req *kmsg.ListGroupsRequest, reply func(*kmsg.ListGroupsResponse)) {
 	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
-	groups, loading := c.owned.all()
+	groups, loading := c.owned.All()
 	switch {
 	case c.ctx.Err() != nil:
 		resp.ErrorCode = kerr.CoordinatorNotAvailable.Code

@@ -169,20 +169,6 @@ func TestReignsAreFencedByTheirEpochs(t *testing.T) {
 	})
 }
 
-// TestALoadThatEndsAfterTheReignIsDropped fails when a load publishes its groups without asking who reigns.
-func TestALoadThatEndsAfterTheReignIsDropped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := single(t, newMemory(), nil)
-		stale := c.owned.beginLoading(0, 1, func() {})
-		c.Resign(0, nil)
-		c.Elect(0, 2)
-		synctest.Wait()
-		if c.owned.endLoading(0, stale, map[string]*Group{"old": newGroup(c, "old", 0)}) || c.get("old") != nil {
-			t.Error("the groups of an old load are served")
-		}
-	})
-}
-
 // TestOpenTransactionsKeepOffsetsUnstable loads a commit whose transaction has no end in the log.
 func TestOpenTransactionsKeepOffsetsUnstable(t *testing.T) {
 	for name, tc := range map[string]struct {

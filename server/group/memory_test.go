@@ -140,10 +140,18 @@ func newCoordinator(t *testing.T, m *memory, edit func(*Config)) *Coordinator {
 	for partition := range c.partitions() {
 		c.Elect(partition, 1)
 	}
-	for _, loading := c.owned.all(); loading; _, loading = c.owned.all() {
+	for _, loading := c.owned.All(); loading; _, loading = c.owned.All() {
 		time.Sleep(time.Millisecond)
 	}
 	return c
+}
+
+// own has the coordinator lead a partition that nobody lives in.
+func own(t *testing.T, c *Coordinator, partition int32) {
+	t.Helper()
+	if r := c.owned.Begin(t.Context(), partition, 1, false); r == nil || !c.owned.Publish(r, make(map[string]*Group)) {
+		t.Fatalf("it does not lead partition %d", partition)
+	}
 }
 
 func unelected(t *testing.T, m *memory, edit func(*Config)) *Coordinator {

@@ -63,7 +63,7 @@ func (k *census) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCol
 
 // Collect is part of prometheus.Collector.
 func (k *census) Collect(ch chan<- prometheus.Metric) {
-	groups, _ := k.c.owned.all()
+	groups, _ := k.c.owned.All()
 	var byState [states]int
 	offsets := 0
 	for _, g := range groups {

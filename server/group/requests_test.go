@@ -189,7 +189,7 @@ func TestErrorsStandWhereTheVersionHasThem(t *testing.T) {
 			t.Errorf("LeaveGroup: %+v", r)
 		}
 	})
-	c.owned.mu.partitions[c.PartitionFor("g")] = &partition{state: owned, groups: map[string]*Group{}}
+	own(t, c, c.PartitionFor("g"))
 	leave.Version, leave.MemberID = 2, "m"
 	c.LeaveGroup(leave, func(r *kmsg.LeaveGroupResponse) {
 		if r.ErrorCode != kerr.UnknownMemberID.Code {
@@ -308,7 +308,7 @@ func TestMetricsCountGroups(t *testing.T) {
 	defer timer.Close()
 	registry := prometheus.NewRegistry()
 	c := New(Options{Storage: newMemory(), Timer: timer, Config: DefaultConfig(), Partitions: func() int32 { return 1 }, Log: logrus.New(), Metrics: registry})
-	c.owned.mu.partitions[0] = &partition{state: owned, groups: map[string]*Group{}}
+	own(t, c, 0)
 	commitOne(c, "g", "t", 1)
 	commitOne(c, "h", "t", 1)
 	got := make(map[string]float64)

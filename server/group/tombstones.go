@@ -39,7 +39,7 @@ func (g *Group) removeOffsetsLocked(gone []cluster.TopicPartition, then func()) 
 
 // TopicsDeleted forgets the offsets of partitions that exist no more, in every group.
 func (c *Coordinator) TopicsDeleted(partitions []cluster.TopicPartition) {
-	groups, _ := c.owned.all()
+	groups, _ := c.owned.All()
 	for _, g := range groups {
 		g.turn(func() {
 			if g.mu.state != dead {

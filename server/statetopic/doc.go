@@ -5,6 +5,9 @@
 // its start to its end (Replay); of each key the last record counts. What it does later it writes first and believes after. So
 // whoever leads next finds all that anybody was ever told.
 //
+// The time in which this broker leads a partition is a Reign. It begins with an election and is served from when it is
+// loaded until somebody else is elected; Reigns knows them all, and that news of them may come late.
+//
 // Records follow Kafka's schemas: fields without names, in an order that the version at the front of each key and value
 // fixes. A Reader takes them off one by one. All fields are big-endian; a string has an int16 length and a list an int32
 // count, -1 for null; in flexible versions (KIP-482), which are read and never written, lengths are varints, one more than the length, and

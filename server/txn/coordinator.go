@@ -40,7 +40,7 @@ type Coordinator struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 	work  statetopic.Background
-	owned ownership
+	owned *statetopic.Reigns[*transaction]
 }
 
 // New returns a Coordinator that owns no partition yet. It owns three goroutines, for time-outs, for expiry and for markers
@@ -48,7 +48,7 @@ type Coordinator struct {
 func New(o Options) *Coordinator {
 	c := &Coordinator{storage: o.Storage, config: o.Config, partitions: o.Partitions, producerIDs: o.ProducerIDs, log: o.Log}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.owned.init()
+	c.owned = statetopic.NewReigns[*transaction]()
 	c.markers = newMarkers(c, o.Leaders)
 	c.metrics = newMetrics(c, o.Metrics)
 	c.work.Run(func() { every(c.ctx, c.config.TimeoutCheckInterval, c.abortTimedOut) })
@@ -60,7 +60,7 @@ func New(o Options) *Coordinator {
 // Close ends the goroutines. Requests that wait for a record are answered by whoever writes it. Transactions stay in
 // the log as they are.
 func (c *Coordinator) Close() {
-	c.owned.close()
+	c.owned.Close()
 	c.stop()
 	c.work.Close()
 	c.metrics.unregister()
@@ -74,7 +74,7 @@ func (c *Coordinator) PartitionFor(id string) int32 {
 // find returns a transactional id, nil if nobody has initialized it, or the code that answers while this broker cannot
 // tell.
 func (c *Coordinator) find(id string) (*transaction, int16) {
-	return c.owned.find(c.PartitionFor(id), id)
+	return c.owned.Find(c.PartitionFor(id), id)
 }
 
 // known is find for requests of a producer, which must be known.

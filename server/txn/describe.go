@@ -52,7 +52,7 @@ func (c *Coordinator) describe(id string) kmsg.DescribeTransactionsResponseTrans
 // ListTransactions lists the transactional ids that this broker coordinates, those that pass the filters.
 func (c *Coordinator) ListTransactions(req *kmsg.ListTransactionsRequest, reply func(*kmsg.ListTransactionsResponse)) {
 	resp := req.ResponseKind().(*kmsg.ListTransactionsResponse)
-	all, stillLoading := c.owned.all()
+	all, stillLoading := c.owned.All()
 	if stillLoading {
 		resp.ErrorCode = kerr.CoordinatorLoadInProgress.Code
 		reply(resp)

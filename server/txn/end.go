@@ -111,7 +111,7 @@ func (e *ending) prepareComplete() (next metadata, code int16) {
 // abortTimedOut ends the transactions that have been open for too long, under an epoch that shuts their producers out.
 func (c *Coordinator) abortTimedOut() {
 	now := nowMillis()
-	all, _ := c.owned.all()
+	all, _ := c.owned.All()
 	for _, t := range all {
 		t.mu.Lock()
 		if t.mu.pending != none || !t.mu.timedOut(now) || t.mu.epoch == math.MaxInt16 && !t.mu.failedFence {

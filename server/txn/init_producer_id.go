@@ -69,8 +69,9 @@ func (i *initialization) find() {
 	default:
 		i.c.producerIDs.Next(func(id int64, code int16) {
 			if code == 0 {
-				t, code = i.c.owned.add(i.c.PartitionFor(i.id), i.id, metadata{state: Empty, producerID: id, epoch: noProducerEpoch,
-					lastProducerID: noProducerID, lastEpoch: noProducerEpoch, timeout: i.timeout, started: noTime, updated: nowMillis()})
+				unborn := metadata{state: Empty, producerID: id, epoch: noProducerEpoch, lastProducerID: noProducerID,
+					lastEpoch: noProducerEpoch, timeout: i.timeout, started: noTime, updated: nowMillis()}
+				t, code = i.c.owned.Add(i.c.PartitionFor(i.id), i.id, func(r *reign) *transaction { return newTransaction(i.id, r, unborn) })
 			}
 			if code != 0 {
 				i.refuse(code)

@@ -9,53 +9,29 @@ import (
 
 // Elect takes over the transactional ids of a partition of __transaction_state that this broker leads since the epoch.
 // They are read from the log in a goroutine; until they are there, requests are answered COORDINATOR_LOAD_IN_PROGRESS. In a
-// newer epoch they are read again.
+// newer epoch they are read again: it stands in markers, and partitions refuse those of an older one.
 func (c *Coordinator) Elect(partition, epoch int32) {
-	ctx, stop := context.WithCancel(c.ctx)
-	r := c.owned.begin(partition, epoch, stop)
-	if r == nil {
-		stop()
-		return
+	if r := c.owned.Begin(c.ctx, partition, epoch, true); r != nil {
+		c.work.Run(func() { c.load(r) })
 	}
-	c.work.Run(func() {
-		defer stop()
-		c.load(ctx, r)
-	})
 }
 
 // Resign gives the transactional ids of a partition up. The epoch is that of the new leader, or nil when the replica goes
 // altogether. Markers that wait are forgotten: the next coordinator finds the decisions in the log.
 func (c *Coordinator) Resign(partition int32, epoch *int32) {
-	if r := c.owned.resign(partition, epoch); r != nil && len(r.transactions) > 0 {
-		c.log.Infof("__transaction_state-%d: %d transactional ids unloaded", partition, len(r.transactions))
+	if transactions := c.owned.Resign(partition, epoch); len(transactions) > 0 {
+		c.log.Infof("%s-%d: %d transactional ids unloaded", stateTopic, partition, len(transactions))
 	}
 }
 
-const (
-	firstLoadRetry = time.Second
-	lastLoadRetry  = 30 * time.Second
-)
+const stateTopic = "__transaction_state"
 
-// load reads the partition until it succeeds or the reign ends. What was read only in part must not be served: a producer
-// would be given an epoch that another has.
-func (c *Coordinator) load(ctx context.Context, r *reign) {
+func (c *Coordinator) load(r *reign) {
 	begin := time.Now()
-	l := &loader{c: c, partition: r.partition, found: make(map[string]metadata)}
-	for rest := firstLoadRetry; ; rest = min(2*rest, lastLoadRetry) {
-		err := l.read(ctx)
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		c.log.Errorf("load __transaction_state-%d, trying again in %v: %v", r.partition, rest, err)
-		if !wait(ctx, rest) {
-			return
-		}
-		clear(l.found)
+	l := &loader{c: c, partition: r.Partition, found: make(map[string]metadata)}
+	if r.Load(c.log, stateTopic, func(ctx context.Context) error { clear(l.found); return l.read(ctx) }) {
+		c.publish(r, l.found, begin)
 	}
-	c.publish(r, l.found, begin)
 }
 
 // publish opens the reign, and goes on with the transactions that are decided.
@@ -71,7 +47,7 @@ func (c *Coordinator) publish(r *reign, found map[string]metadata, begin time.Ti
 		}
 	}
 	count := len(transactions)
-	if !c.owned.publish(r, transactions) {
+	if !c.owned.Publish(r, transactions) {
 		return
 	}
 	took := time.Since(begin)
@@ -80,8 +56,8 @@ func (c *Coordinator) publish(r *reign, found map[string]metadata, begin time.Ti
 	if count == 0 {
 		level = logrus.DebugLevel // fifty lines that say nothing, at each start of a small broker
 	}
-	c.log.WithFields(nil).Logf(level, "__transaction_state-%d: %d transactional ids loaded in %v, %d with markers to write",
-		r.partition, count, took.Round(time.Millisecond), len(decided))
+	c.log.WithFields(nil).Logf(level, "%s-%d: %d transactional ids loaded in %v, %d with markers to write",
+		stateTopic, r.Partition, count, took.Round(time.Millisecond), len(decided))
 	for _, d := range decided {
 		c.markers.send(d)
 	}

@@ -67,7 +67,7 @@ func (m *markers) send(d *completion) {
 
 // route hands partitions to the queues of their leaders.
 func (m *markers) route(w toWrite) {
-	if !m.c.owned.current(w.of.t) {
+	if !m.c.owned.Current(w.of.t.reign) {
 		return // the next coordinator finds the decision in the log
 	}
 	byLeader := make(map[cluster.BrokerID][]cluster.TopicPartition)
@@ -159,7 +159,7 @@ func (m *markers) enqueue(to cluster.BrokerID, w toWrite) {
 // flush sends what waits for a broker. It belongs to whoever set inFlight.
 func (m *markers) flush(to cluster.BrokerID, q *markerQueue) {
 	m.mu.Lock()
-	batch := slices.DeleteFunc(q.waiting, func(w toWrite) bool { return !m.c.owned.current(w.of.t) })
+	batch := slices.DeleteFunc(q.waiting, func(w toWrite) bool { return !m.c.owned.Current(w.of.t.reign) })
 	q.waiting = nil
 	if q.inFlight = len(batch) > 0; !q.inFlight {
 		m.mu.Unlock()
@@ -190,7 +190,7 @@ func markersRequest(batch []toWrite) *kmsg.WriteTxnMarkersRequest {
 	for _, w := range batch {
 		marker := kmsg.NewWriteTxnMarkersRequestMarker()
 		marker.ProducerID, marker.ProducerEpoch, marker.Committed = w.of.producerID, w.of.epoch, w.of.commit
-		marker.CoordinatorEpoch = w.of.t.reign.epoch
+		marker.CoordinatorEpoch = w.of.t.reign.Epoch
 		set := make(partitions, len(w.partitions))
 		for _, tp := range w.partitions {
 			set[tp] = struct{}{}

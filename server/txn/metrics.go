@@ -60,7 +60,7 @@ func (k *census) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCol
 
 // Collect is part of prometheus.Collector.
 func (k *census) Collect(ch chan<- prometheus.Metric) {
-	all, _ := k.c.owned.all()
+	all, _ := k.c.owned.All()
 	var byState [PrepareEpochFence]int
 	for _, t := range all {
 		t.mu.Lock()

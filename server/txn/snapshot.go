@@ -21,7 +21,7 @@ type OpenTransaction struct {
 
 // Snapshot lists the transactions that are not over, the oldest first.
 func (c *Coordinator) Snapshot() []OpenTransaction {
-	all, _ := c.owned.all()
+	all, _ := c.owned.All()
 	open := []OpenTransaction{}
 	for _, t := range all {
 		t.mu.Lock()

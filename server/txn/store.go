@@ -10,7 +10,7 @@ import (
 // gets 0 or the code that answers for the failure; after a failure nothing is pending any more, unless keep says so.
 func (c *Coordinator) store(t *transaction, next metadata, keep func(code int16) bool, done func(code int16)) {
 	c.append(t, newBatch(t.id, &next, nowMillis()), time.Duration(next.timeout)*time.Millisecond, func(code int16) {
-		if code == 0 && !c.owned.current(t) {
+		if code == 0 && !c.owned.Current(t.reign) {
 			// It is in the log, but whoever loads that now may have missed it: the client shall ask the next coordinator.
 			code = kerr.NotCoordinator.Code
 		}
@@ -29,11 +29,11 @@ func (c *Coordinator) store(t *transaction, next metadata, keep func(code int16)
 // append writes a record, if the reign of the transaction is not over: one of a past reign must not get into the log
 // behind what the next has loaded.
 func (c *Coordinator) append(t *transaction, batch []byte, timeout time.Duration, done func(code int16)) {
-	if !c.owned.current(t) {
+	if !c.owned.Current(t.reign) {
 		done(kerr.NotCoordinator.Code)
 		return
 	}
-	c.storage.Append(t.reign.partition, t.reign.epoch, batch, timeout, func(err error) { done(appendCode(err)) })
+	c.storage.Append(t.reign.Partition, t.reign.Epoch, batch, timeout, func(err error) { done(appendCode(err)) })
 }
 
 // appendCode is what a failed append means to a client that knows nothing of __transaction_state: whether it should try

@@ -5,7 +5,13 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
+
+	"ottla/server/statetopic"
 )
+
+// reign is the time in which this broker coordinates a partition's transactional ids. Its epoch is the coordinator epoch
+// that stands in markers: partitions refuse those of an older one.
+type reign = statetopic.Reign[*transaction]
 
 // transaction is one transactional id that this broker coordinates.
 //
