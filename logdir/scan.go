@@ -151,7 +151,7 @@ func (s *segment) scanFor(offset, end int64) (*scanner, error) {
 // an entry, but for the first, with its last offset, so that the entry before an offset is the batch before.
 func (c *scanner) startBehind(p place[offsetEntry], offset int64) bool {
 	at := int64(p.behind.position)
-	if p.number == 0 || p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) {
+	if p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) {
 		return false
 	}
 	if c.at = at; c.fill() == nil {
