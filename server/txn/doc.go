@@ -34,11 +34,21 @@
 // # What is left open
 //
 // Within one epoch transactions have no names, so an EndTxn or a Produce that was delayed in the network may land in the
-// producer's next transaction (KAFKA-17754), as in Kafka 3.9. KIP-890's second part closes that by raising the epoch at each
-// end. We do not offer it: the producer would learn its next epoch from the answer to EndTxn, and until the markers are
-// written that epoch has no place in a record that Kafka 3.9.1 reads (version 0; the newer one keeps it in tagged fields). If a
-// Kafka broker took over the coordinator just then, it would fence a producer that has done nothing wrong, and switching the feature off
-// when such a broker registers comes too late for the transactions that are open.
+// producer's next transaction (KAFKA-17754), as in Kafka 3.9; TestTransactionalRequestsAtTheEdges in package integration shows
+// both, of Kafka and of us. KIP-890's second part closes that by raising the epoch at each end.
+//
+// We do not offer it, since it could not be switched off in time. It is the decision that raises the epoch: markers carry the
+// new one, so that logs refuse what is late, and the producer learns it from the answer to EndTxn. One that has not heard the
+// answer asks again under the epoch before, and only a coordinator that knows the KIP tells it from a zombie: by the epochs,
+// which are one apart. Kafka 3.9.1 answers PRODUCER_FENCED, which is fatal, to a producer whose transaction has just been
+// committed. Nothing that we write could make it do otherwise: a record of version 0 has no room for a word about that, and
+// of version 1 it skips the tagged fields. With the last epoch of a producer id the answer names the next id, and of that Kafka
+// would know nothing at all.
+//
+// When a Kafka broker registers, such answers are on their way, and producers ask anew whether they may count on the KIP only
+// when they end a transaction. The broker may lead a partition of __transaction_state as soon as it has caught up. Nor is there a
+// proper place to tell producers: they look at the finalized features, which are kept in /feature, and a Kafka 3.9.1 that
+// finds one there which it does not know will not start.
 //
 // # What callers respect
 //

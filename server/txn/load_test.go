@@ -1,6 +1,8 @@
 package txn
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,10 +14,12 @@ import (
 	"ottla/zkcoord/cluster"
 )
 
-// A record that is none costs nothing but itself.
+// A record that is none costs nothing but itself, and whose it was is told.
 func TestGarbageInTheStateTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
+		var told bytes.Buffer
+		w.out = &told
 		good := metadata{state: CompleteCommit, producerID: 3, timeout: 1000, partitions: partitions{}, updated: 1, started: 1}
 		b := batch.NewBuilder(batch.PlainOptions(batch.None))
 		b.Append(1, encodeKey("good"), good.encode())
@@ -35,6 +39,15 @@ func TestGarbageInTheStateTopic(t *testing.T) {
 				t.Errorf("loaded %+v", resp)
 			}
 		})
+		for _, line := range []string{
+			`record at offset 1 skipped, the state before it counts: producer id: malformed record" transactional.id=good`,
+			`record at offset 2 skipped, the state before it counts: value version 77: unknown record version" transactional.id=bad`,
+			`record at offset 3 skipped, as are others like it: key version: malformed record"`,
+		} {
+			if n := strings.Count(told.String(), line); n != 1 {
+				t.Errorf("told %d times: %s\nin: %s", n, line, &told)
+			}
+		}
 	})
 }
 

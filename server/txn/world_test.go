@@ -22,7 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is what a coordinator stands in: __transaction_state with one partition, and the partitions of producers. It outlives
 // coordinators, and may crash one at any step: a write of a record or of markers.
 type world struct {
-	mu struct {
+	out io.Writer // what the coordinators log
+	mu  struct {
 		sync.Mutex
 		state     []byte
 		end       int64
@@ -51,7 +52,7 @@ type dataLog struct {
 }
 
 func newWorld() *world {
-	w := &world{}
+	w := &world{out: io.Discard}
 	w.mu.data, w.mu.crashAt = make(map[cluster.TopicPartition]*dataLog), -1
 	w.mu.crashed = make(chan struct{})
 	return w
@@ -62,7 +63,7 @@ func (w *world) start(epoch int32, change func(*Config)) *Coordinator {
 	w.mu.epoch = epoch
 	w.mu.Unlock()
 	log := logrus.New()
-	log.SetOutput(io.Discard)
+	log.SetOutput(w.out)
 	conf := DefaultConfig()
 	if change != nil {
 		change(&conf)
