@@ -136,7 +136,7 @@ func (s *segment) scanFor(offset, end int64) (*scanner, error) {
 		return nil, err
 	}
 	c, err := s.scan(0, end)
-	if err != nil || c.startBehind(p, offset) || p.number == 0 {
+	if err != nil || s.startsBehind(c, p, offset) || p.number == 0 {
 		return c, err
 	}
 	if c.at = int64(p.before.position); c.at >= end || s.leadsTo(c, p.before, offset) {
@@ -147,11 +147,11 @@ func (s *segment) scanFor(offset, end int64) (*scanner, error) {
 	return c, nil
 }
 
-// startBehind moves to the entry behind an offset if it is the offset's own batch. Where batches are larger than a page each has
-// an entry, but for the first, with its last offset, so that the entry before an offset is the batch before.
-func (c *scanner) startBehind(p place[offsetEntry], offset int64) bool {
+// startsBehind moves to the entry behind an offset if it is the offset's own batch. Where batches are larger than a page each has
+// an entry, but for the first, with its last offset, so that the entry before an offset is mostly the batch before.
+func (s *segment) startsBehind(c *scanner, p place[offsetEntry], offset int64) bool {
 	at := int64(p.behind.position)
-	if p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) {
+	if p.last || at >= c.end || at-int64(p.before.position) <= 2*int64(len(c.buf)) || p.number > 0 && s.base+int64(p.before.relative) == offset {
 		return false
 	}
 	if c.at = at; c.fill() == nil {
