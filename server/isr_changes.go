@@ -22,7 +22,7 @@ type isrChanges struct {
 	epoch   func() int64
 	peers   *peer.Client
 	channel controllerChannel
-	version func(allHaveIDs bool) int16 // of AlterPartition
+	newest  func(allHaveIDs bool) int16 // version of AlterPartition; an older controller gets an older one
 	log     logrus.FieldLogger
 
 	// trouble is why the last request failed, "" if it did not: partitions ask again twenty times a second, and
@@ -33,8 +33,8 @@ type isrChanges struct {
 // controllerChannel finds where the controller is reached; ok is false while nobody is known to be it.
 type controllerChannel func() (to cluster.Endpoint, ok bool)
 
-func startISRChanges(id cluster.BrokerID, epoch func() int64, peers *peer.Client, channel controllerChannel, version func(bool) int16, log logrus.FieldLogger) *isrChanges {
-	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, version: version, log: log}
+func startISRChanges(id cluster.BrokerID, epoch func() int64, peers *peer.Client, channel controllerChannel, newest func(bool) int16, log logrus.FieldLogger) *isrChanges {
+	c := &isrChanges{id: id, epoch: epoch, peers: peers, channel: channel, newest: newest, log: log}
 	c.start(c.run)
 	return c
 }
@@ -55,16 +55,15 @@ func (c *isrChanges) run(ctx context.Context) {
 // ask sends one request and hands its answers out. What finds no controller is answered
 // UNKNOWN_SERVER_ERROR: the partition asks again after a rest.
 func (c *isrChanges) ask(ctx context.Context, wishes []isrWish) {
-	version := c.version(!slices.ContainsFunc(wishes, func(w isrWish) bool { return w.id.IsZero() }))
-	byID := version >= firstByID
-	answers, err := c.roundTrip(ctx, version, wishes)
+	req := c.request(wishes)
+	answers, err := c.roundTrip(ctx, req)
 	if ctx.Err() == nil {
 		c.report(len(wishes), err)
 	}
 	for _, w := range wishes {
 		code := kerr.UnknownServerError.Code
 		var granted cluster.LeaderAndISR
-		if a, ok := answers[alterKeyOf(w, byID)]; ok {
+		if a, ok := answers[alterKeyOf(w, req.Version)]; ok {
 			code = a.ErrorCode
 			granted = cluster.LeaderAndISR{
 				Leader: cluster.BrokerID(a.LeaderID), LeaderEpoch: a.LeaderEpoch, ISR: brokerIDs(a.ISR),
@@ -97,8 +96,8 @@ type alterKey struct {
 	partition int32
 }
 
-func alterKeyOf(w isrWish, byID bool) alterKey {
-	if byID {
+func alterKeyOf(w isrWish, version int16) alterKey {
+	if version >= firstByID {
 		return alterKey{id: w.id, partition: w.tp.Partition}
 	}
 	return alterKey{topic: w.tp.Topic, partition: w.tp.Partition}
@@ -106,14 +105,15 @@ func alterKeyOf(w isrWish, byID bool) alterKey {
 
 var errNoController = errors.New("no controller is known")
 
-func (c *isrChanges) roundTrip(ctx context.Context, version int16, wishes []isrWish) (map[alterKey]kmsg.AlterPartitionResponseTopicPartition, error) {
+// roundTrip sends the request, in an older version if the controller knows no newer one, and returns the answers.
+func (c *isrChanges) roundTrip(ctx context.Context, req *kmsg.AlterPartitionRequest) (map[alterKey]kmsg.AlterPartitionResponseTopicPartition, error) {
 	to, ok := c.channel()
 	if !ok {
 		return nil, errNoController
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	answer, err := c.peers.RoundTrip(ctx, to, c.request(version, wishes))
+	answer, err := c.peers.RoundTripNegotiated(ctx, to, req, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -133,25 +133,25 @@ func (c *isrChanges) roundTrip(ctx context.Context, version int16, wishes []isrW
 	return answers, nil
 }
 
-// request is AlterPartition. In ZooKeeper mode a leader does not know the epochs of its followers and
-// sends -1 for each.
-func (c *isrChanges) request(version int16, wishes []isrWish) *kmsg.AlterPartitionRequest {
+// request is AlterPartition. It holds what any version needs, and the one in which it is sent decides what goes over the wire:
+// topics by id or by name, members with epochs or without. In ZooKeeper mode a leader does not know the epochs of its
+// followers and sends -1 for each.
+func (c *isrChanges) request(wishes []isrWish) *kmsg.AlterPartitionRequest {
 	req := kmsg.NewPtrAlterPartitionRequest()
-	req.SetVersion(version)
+	req.SetVersion(c.newest(!slices.ContainsFunc(wishes, func(w isrWish) bool { return w.id.IsZero() })))
 	req.BrokerID, req.BrokerEpoch = int32(c.id), c.epoch()
 	for _, w := range wishes {
-		k := alterKeyOf(w, version >= firstByID)
-		i := slices.IndexFunc(req.Topics, func(t kmsg.AlterPartitionRequestTopic) bool { return t.TopicID == k.id && t.Topic == k.topic })
+		i := slices.IndexFunc(req.Topics, func(t kmsg.AlterPartitionRequestTopic) bool { return t.TopicID == w.id && t.Topic == w.tp.Topic })
 		if i < 0 {
 			t := kmsg.NewAlterPartitionRequestTopic()
-			t.TopicID, t.Topic = k.id, k.topic
+			t.TopicID, t.Topic = w.id, w.tp.Topic
 			req.Topics = append(req.Topics, t)
 			i = len(req.Topics) - 1
 		}
 		p := kmsg.NewAlterPartitionRequestTopicPartition()
 		p.Partition, p.LeaderEpoch, p.PartitionEpoch = w.tp.Partition, w.want.LeaderEpoch, w.want.PartitionEpoch
 		p.LeaderRecoveryState = int8(w.want.Recovery)
-		for _, id := range w.want.ISR { // the version decides which of the two is sent
+		for _, id := range w.want.ISR {
 			member := kmsg.NewAlterPartitionRequestTopicPartitionNewEpochISR()
 			member.BrokerID, member.BrokerEpoch = int32(id), -1
 			p.NewEpochISR = append(p.NewEpochISR, member)

@@ -43,7 +43,7 @@ func (b *Broker) allocateProducerIDs(reply func(first int64, count int32, code i
 		req.BrokerID, req.BrokerEpoch = int32(b.id), b.epoch.Load()
 		ctx, cancel := context.WithTimeout(context.Background(), b.live.Static().RequestTimeout)
 		defer cancel()
-		answer, err := b.peers.RoundTrip(ctx, to, req)
+		answer, err := b.peers.RoundTripNegotiated(ctx, to, req, 0)
 		resp, ok := answer.(*kmsg.AllocateProducerIDsResponse)
 		if err != nil || !ok {
 			b.log.Warnf("Producer ids from the controller at %s: %v", to.Address(), err)

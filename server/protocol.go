@@ -8,7 +8,8 @@ import (
 )
 
 // What inter.broker.protocol.version prescribes to the parts of this broker [MetadataVersion]. Brokers do not ask each
-// other what they understand: in a cluster that is being rolled the setting is what all of them understand.
+// other what they understand, but for the controller (peer.RoundTripNegotiated): in a cluster that is being rolled the setting is
+// what all of them understand.
 
 // since is a version of a request, and the protocol that brought it.
 type since struct {
@@ -59,7 +60,7 @@ func controlledShutdownVersion(p config.Protocol) int16 {
 	return versionAt(p, 2, since{config.Protocol24IV1, 3})
 }
 
-// alterPartitionVersion is 3, which names topics by their ids, or 1, which names them by their names, where the protocol has no
+// alterPartitionVersion is the newest to try: 3, which names topics by their ids, or 1, which names them by their names, where the protocol has no
 // ids or one of the topics has none.
 func alterPartitionVersion(p config.Protocol, allHaveIDs bool) int16 {
 	if p >= config.Protocol28IV0 && allHaveIDs {

@@ -255,10 +255,13 @@ func take(queue *verifyQueue) (questions []verifyQuestion) {
 	return questions
 }
 
+// firstVerifying is the version of AddPartitionsToTxn from which on brokers may ask whether a partition is in a transaction.
+const firstVerifying = 4
+
 // ask sends one request. Whoever gets no answer is told that the network failed, and tries again.
 func (v *txnVerifier) ask(at cluster.Endpoint, questions []verifyQuestion) {
 	req := kmsg.NewPtrAddPartitionsToTxnRequest()
-	req.SetVersion(5)
+	req.SetVersion(5) // or what the coordinator knows
 	for _, q := range questions {
 		t := kmsg.NewAddPartitionsToTxnRequestTransaction()
 		t.TransactionalID, t.ProducerID, t.ProducerEpoch, t.VerifyOnly = q.producer.TransactionalID, q.producer.ID, q.producer.Epoch, true
@@ -270,10 +273,15 @@ func (v *txnVerifier) ask(at cluster.Endpoint, questions []verifyQuestion) {
 	ctx, cancel := context.WithTimeout(context.Background(), v.b.live.Static().RequestTimeout)
 	defer cancel()
 	began := time.Now()
-	answer, err := v.peers.RoundTrip(ctx, at, req)
+	answer, err := v.peers.RoundTripNegotiated(ctx, at, req, firstVerifying)
 	v.metrics.millis.Observe(float64(time.Since(began)) / float64(time.Millisecond))
 	resp, ok := answer.(*kmsg.AddPartitionsToTxnResponse)
 	switch {
+	case errors.Is(err, peer.ErrVersion):
+		// A coordinator of before 3.5 verifies nothing. While a cluster is rolled, transactions are as safe as they were there.
+		for i := range questions {
+			questions[i].done(make([]int16, len(questions[i].asked)))
+		}
 	case err != nil || !ok:
 		v.b.log.Warnf("Verify %d transactions at %s: %v", len(questions), at.Address(), err)
 		v.refuse(questions, kerr.NetworkException.Code)

@@ -81,6 +81,11 @@ func New(o Options) *Client {
 // order of the calls, each after the answer to the one before. The answer holds views into a buffer of its own, or of
 // the request's if that has a method AnswerBuffer(size int) []byte.
 func (c *Client) RoundTrip(ctx context.Context, to cluster.Endpoint, req kmsg.Request) (kmsg.Response, error) {
+	return c.send(ctx, to, req, nil)
+}
+
+// send is RoundTrip, with something to do on the connection before, or nil.
+func (c *Client) send(ctx context.Context, to cluster.Endpoint, req kmsg.Request, prepare func(context.Context, *link) error) (kmsg.Response, error) {
 	l, err := c.link(to)
 	if err != nil {
 		return nil, err
@@ -89,7 +94,7 @@ func (c *Client) RoundTrip(ctx context.Context, to cluster.Endpoint, req kmsg.Re
 	defer cancel(nil)
 	defer context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })()
 
-	resp, err := l.roundTrip(ctx, req)
+	resp, err := l.roundTrip(ctx, req, prepare)
 	if err != nil {
 		return nil, fmt.Errorf("%s to %s: %w", kmsg.NameForKey(req.Key()), to.Address(), reason(ctx, err))
 	}

@@ -9,6 +9,8 @@
 // Nothing is sent twice. When a connection fails, nobody knows whether the request was carried out; the
 // error goes to the caller, who knows whether repeating does harm, and the next request dials anew.
 //
-// No ApiVersions is asked first, as between Kafka brokers: the version of a request follows from
-// inter.broker.protocol.version and is set by the caller.
+// The version of most requests follows from inter.broker.protocol.version and is set by the caller, without asking, as
+// between Kafka brokers. What a broker asks of the controller, and a leader of a transaction's coordinator, goes in the newest
+// version that both know (RoundTripNegotiated): in a cluster that is being rolled the other side may be an older binary,
+// whatever protocol is set here.
 package peer

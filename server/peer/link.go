@@ -31,7 +31,8 @@ type link struct {
 	lastUsed    time.Time
 	correlation int32
 	out         []byte
-	down        bool // the last attempt to connect failed, and was logged
+	versions    servedVersions // by the broker at the other end of this connection
+	down        bool           // the last attempt to connect failed, and was logged
 
 	retired struct {
 		sync.Mutex
@@ -46,7 +47,8 @@ func newLink(to cluster.Endpoint, o *Options) *link {
 	}
 }
 
-func (l *link) roundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+// roundTrip does what is to be prepared, if anything, and then exchanges the request for its answer, both in one turn.
+func (l *link) roundTrip(ctx context.Context, req kmsg.Request, prepare func(context.Context, *link) error) (kmsg.Response, error) {
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -58,6 +60,12 @@ func (l *link) roundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response, 
 	defer cancel()
 	if err := l.connect(ctx); err != nil {
 		return nil, err
+	}
+	if prepare != nil {
+		if err := prepare(ctx, l); err != nil {
+			l.disconnect()
+			return nil, err
+		}
 	}
 	resp, err := l.exchange(ctx, req)
 	if err != nil {
@@ -123,7 +131,7 @@ func (l *link) noteConnect(err error) {
 func (l *link) disconnect() {
 	if l.conn != nil {
 		_ = l.conn.Close() // nothing is buffered in it that could still be lost
-		l.conn, l.reader = nil, nil
+		l.conn, l.reader, l.versions = nil, nil, nil
 	}
 }
 
@@ -190,8 +198,7 @@ func (l *link) readAnswer(req kmsg.Request) ([]byte, error) {
 	if _, err := io.ReadFull(l.reader, body); err != nil {
 		return nil, err
 	}
-	const apiVersions = 18 // answered without tags, so that any client can read it
-	if req.IsFlexible() && req.Key() != apiVersions {
+	if req.IsFlexible() && req.Key() != apiVersions { // which is answered without tags, so that any client can read it
 		r := kbin.Reader{Src: body}
 		kmsg.SkipTags(&r)
 		if err := r.Complete(); err != nil {
