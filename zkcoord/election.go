@@ -71,6 +71,12 @@ func (c *Client) wonBefore(ctx context.Context, next Reign) (Reign, error) {
 	return next, nil
 }
 
+// Holds reports whether a reign goes on: nobody has been elected since.
+func (c *Client) Holds(ctx context.Context, reign Reign) (bool, error) {
+	now, err := c.controllerEpoch(ctx)
+	return now == reign, err
+}
+
 // controllerEpoch reads /controller_epoch and creates it with 0 before the first election.
 func (c *Client) controllerEpoch(ctx context.Context) (Reign, error) {
 	n, err := c.read(ctx, controllerEpochPath)

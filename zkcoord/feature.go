@@ -48,6 +48,17 @@ func decodeFeature(data []byte) (f Feature, named bool, err error) {
 // EnsureFeature makes /feature what a controller of this protocol wants it to be. Features that are finalized stay
 // as long as they may be; to give them another shape is left to who knows them.
 func (c *Client) EnsureFeature(ctx context.Context, want Feature) error {
+	var err error
+	for range 3 {
+		// Another version is of a controller whose reign ends or begins at this moment: see what it has made of it.
+		if err = c.ensureFeature(ctx, want); !errors.Is(err, ErrBadVersion) {
+			break
+		}
+	}
+	return err
+}
+
+func (c *Client) ensureFeature(ctx context.Context, want Feature) error {
 	n, err := c.read(ctx, featurePath)
 	if errors.Is(err, ErrNoNode) {
 		return c.ensure(ctx, featurePath, encodeFeature(want))

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -49,4 +50,16 @@ func (b Broker) Endpoint(listener string) (Endpoint, bool) {
 		}
 	}
 	return Endpoint{}, false
+}
+
+// Once is the brokers of a list, in its order, each as often as it can be there. Lists come from other brokers, and from znodes
+// that anybody may write: a broker that stands in an ISR twice would count as two that have a record.
+func Once(ids []BrokerID) []BrokerID {
+	kept := make([]BrokerID, 0, len(ids))
+	for _, id := range ids {
+		if !slices.Contains(kept, id) {
+			kept = append(kept, id)
+		}
+	}
+	return kept
 }

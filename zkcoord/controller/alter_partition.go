@@ -2,7 +2,9 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -45,7 +47,7 @@ func judge(current cluster.LeaderAndISR, p proposal, version int16, lives map[cl
 		return current, nil
 	case p.partitionEpoch < current.PartitionEpoch:
 		return current, kerr.InvalidUpdateVersion
-	case p.from != current.Leader, !slices.Contains(p.isr, current.Leader):
+	case p.from != current.Leader, !slices.Contains(p.isr, current.Leader), len(cluster.Once(p.isr)) < len(p.isr):
 		return current, kerr.InvalidRequest
 	case p.recovery != cluster.LeaderRecovered && p.recovery != cluster.LeaderRecovering,
 		p.recovery == cluster.LeaderRecovering && len(p.isr) > 1,
@@ -100,6 +102,7 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 	}
 	verdicts := make(map[cluster.TopicPartition]*kerr.Error)
 	next := make(map[cluster.TopicPartition]cluster.LeaderAndISR)
+	turnedDown := make(map[*kerr.Error][]cluster.TopicPartition)
 	for _, t := range req.Topics {
 		topic := c.findTopic(req.Version, t)
 		for _, ap := range t.Partitions {
@@ -116,11 +119,15 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 			switch {
 			case refused != nil:
 				verdicts[p.TopicPartition] = refused
-				c.log.Infof("%s: leader %d asks for ISR %v: %s", p, req.BrokerID, toProposal(req, ap).isr, refused.Message)
+				turnedDown[refused] = append(turnedDown[refused], p.TopicPartition)
+				c.log.Debugf("%s: leader %d asks for ISR %v: %s", p, req.BrokerID, toProposal(req, ap).isr, refused.Message)
 			case !slices.Equal(state.ISR, p.state.ISR) || state.Recovery != p.state.Recovery:
 				next[p.TopicPartition] = state
 			}
 		}
+	}
+	for refused, tps := range turnedDown {
+		c.log.Infof("Leader %d is refused the ISRs of %s: %s", req.BrokerID, someOf(tps), refused.Message)
 	}
 	changed, err := c.writeProposals(next, verdicts)
 	if err != nil {
@@ -130,6 +137,20 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 		resp.Topics = append(resp.Topics, c.alteredTopic(req.Version, t, verdicts))
 	}
 	return changed, nil
+}
+
+// someOf is partitions as log lines show them: a few, and how many more there are.
+func someOf(tps []cluster.TopicPartition) string {
+	const few = 5
+	names := make([]string, min(few, len(tps)))
+	for i := range names {
+		names[i] = tps[i].String()
+	}
+	text := strings.Join(names, ", ")
+	if more := len(tps) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func toProposal(req *kmsg.AlterPartitionRequest, ap kmsg.AlterPartitionRequestTopicPartition) proposal {

@@ -48,7 +48,9 @@ type fakeCluster struct {
 	badDisk map[cluster.BrokerID]map[cluster.TopicPartition]bool
 	// unreachable brokers give no answer.
 	unreachable map[cluster.BrokerID]bool
-	protocol    Protocol // of the brokers that start from now on
+	protocol    Protocol           // of the brokers that start from now on
+	config      func() Config      // of all brokers, if it is not nil
+	log         logrus.FieldLogger // of their controllers, likewise
 	changed     chan struct{}
 }
 
@@ -252,10 +254,17 @@ func (f *fakeCluster) start(id cluster.BrokerID, configs ...Config) *fakeBroker 
 	if len(configs) > 0 {
 		config = configs[0]
 	}
-	b.Controller = Start(Options{
+	o := Options{
 		ID: id, ZK: b.zk, Register: b.register, Peer: f, Listener: "PLAINTEXT", Protocol: f.protocol,
 		Config: func() Config { return config }, Log: quietLog().(*logrus.Logger).WithField("on", id),
-	})
+	}
+	if f.config != nil {
+		o.Config = f.config
+	}
+	if f.log != nil {
+		o.Log = f.log
+	}
+	b.Controller = Start(o)
 	f.t.Cleanup(b.Close)
 	return b
 }

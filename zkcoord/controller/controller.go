@@ -354,12 +354,15 @@ func (c *Controller) stand() error {
 	c.reign = reign
 	c.seenEpoch.Store(reign.Epoch)
 	started := time.Now()
-	if err := c.takeOver(); err != nil {
+	err = c.takeOver()
+	switch {
+	case errors.Is(err, zkcoord.ErrControllerMoved), errors.Is(err, zkcoord.ErrSessionExpired), errors.Is(err, zkcoord.ErrClosed), errors.Is(err, context.Canceled):
+		// Nothing is wrong: one reign was over before it had begun, and the next one begins from what ZooKeeper has.
+		c.log.Infof("Broker %d was elected as controller, epoch %d, and the reign ended before it had taken over: %v", c.options.ID, reign.Epoch, err)
+		c.resign("it could not take over")
+		return nil
+	case err != nil:
 		c.log.Errorf("Taking over as controller, epoch %d: %v", reign.Epoch, err)
-		if errors.Is(err, zkcoord.ErrControllerMoved) || errors.Is(err, zkcoord.ErrSessionExpired) || errors.Is(err, context.Canceled) {
-			c.resign("it could not take over")
-			return nil
-		}
 		c.startOver()
 		return nil
 	}

@@ -84,7 +84,7 @@ func (c *Controller) resumeDeletion(t *topic, d *deletion) error {
 	if !d.started {
 		d.started = true
 		for _, p := range t.sorted() {
-			p.status = partitionOffline
+			p.setStatus(partitionOffline)
 		}
 		c.pending.tell(c.state, c.state.brokerIDs(), t.sorted()...)
 		c.flush()

@@ -133,6 +133,7 @@ func TestJudge(t *testing.T) {
 		"somebody else asks":           {proposal: proposal{2, 5, 8, ids(1), nil, 0}, version: 2, refused: kerr.InvalidRequest},
 		"a leader without itself":      {proposal: proposal{1, 5, 8, ids(2), nil, 0}, version: 2, refused: kerr.InvalidRequest},
 		"nobody in sync":               {proposal: proposal{1, 5, 8, nil, nil, 0}, version: 2, refused: kerr.InvalidRequest},
+		"a member twice":               {proposal: proposal{1, 5, 8, ids(1, 2, 2), nil, 0}, version: 2, refused: kerr.InvalidRequest},
 		"a dead member":                {proposal: proposal{1, 5, 8, ids(1, 4), nil, 0}, version: 2, refused: kerr.IneligibleReplica},
 		"a dead member, old version":   {proposal: proposal{1, 5, 8, ids(1, 4), nil, 0}, version: 1, refused: kerr.OperationNotAttempted},
 		"epochs unknown":               {proposal: proposal{1, 5, 8, ids(1, 3), []int64{-1, -1}, 0}, version: 3, want: ids(1, 3)},

@@ -123,7 +123,8 @@ func (c *Controller) firstLeaders(ps []*partition) (map[*partition]error, error)
 			c.log.Errorf("%s: its first state could not be written: %v", p, r.Err)
 			continue
 		}
-		p.led, p.state, p.status = true, r.LeaderAndISR, partitionOnline
+		p.led, p.state = true, r.LeaderAndISR
+		p.setStatus(partitionOnline)
 		c.pending.lead(c.state, p, true, p.state.ISR...)
 	}
 	return failed, nil
@@ -146,7 +147,7 @@ func (c *Controller) lead(ps []*partition, kind electionKind) (map[*partition]er
 		return elect(kind, cand)
 	})
 	for _, p := range changed {
-		p.status = partitionOnline
+		p.setStatus(partitionOnline)
 		c.metrics.elections.Inc()
 		if !slices.Contains(before[p].ISR, p.state.Leader) {
 			c.metrics.uncleanElections.Inc()

@@ -64,7 +64,7 @@ func (c *Controller) replicasOffline(rs []replica) error {
 		}
 		for _, p := range changed {
 			if p.state.Leader == cluster.NoBroker {
-				p.status = partitionOffline
+				p.setStatus(partitionOffline)
 			}
 			c.log.Debugf("%s: replica %d is away, ISR %v, leader %d, epoch %d", p, id, p.state.ISR, p.state.Leader, p.state.LeaderEpoch)
 			if !c.state.isDeleting(p.Topic) {
@@ -104,7 +104,7 @@ func (c *Controller) wentOffline(rs []replica) error {
 		}
 		kept = append(kept, r)
 		if r.led && r.status == partitionOnline && !c.state.online(r.partition, r.state.Leader) {
-			r.status = partitionOffline
+			r.setStatus(partitionOffline)
 			leaderless = append(leaderless, r.partition)
 		}
 	}

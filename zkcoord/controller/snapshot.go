@@ -16,14 +16,14 @@ type Snapshot struct {
 	Leaving            []cluster.BrokerID // shutting down
 	Topics, Partitions int
 	// Leaderless are partitions that nobody can lead, Garbled those whose state nobody understands.
-	Leaderless, Garbled []string
-	Deletions           []Waiting
-	Reassignments       []Waiting
+	Leaderless, Garbled      []Waiting
+	Deletions, Reassignments []Waiting
 }
 
 // Waiting is something that goes on, or would if it could.
 type Waiting struct {
-	Name  string
+	Name string
+	// Since is when this controller began, or found it waiting when it took over.
 	Since time.Time
 	// For says what it waits for.
 	For string
@@ -48,6 +48,14 @@ func (c *Controller) Snapshot(ctx context.Context) (Snapshot, bool) {
 	}
 }
 
+// missingLeader says who could lead if he were there.
+func (p *partition) missingLeader() string {
+	if !p.led {
+		return fmt.Sprintf("one of replicas %v to come", p.assignment.Replicas)
+	}
+	return fmt.Sprintf("one of ISR %v to come back; of the replicas %v no other may lead without an unclean election", p.state.ISR, p.assignment.Replicas)
+}
+
 func (c *Controller) snapshot() Snapshot {
 	s := Snapshot{Epoch: c.reign.Epoch, Brokers: c.state.brokerIDs(), Topics: len(c.state.topics)}
 	s.Leaving = keep(s.Brokers, func(id cluster.BrokerID) bool { return c.state.brokers[id].leaving })
@@ -55,9 +63,9 @@ func (c *Controller) snapshot() Snapshot {
 		s.Partitions++
 		switch {
 		case p.garbled != nil:
-			s.Garbled = append(s.Garbled, p.String())
+			s.Garbled = append(s.Garbled, Waiting{p.String(), p.garbledSince, "another state than this: " + p.garbled.Error()})
 		case p.status != partitionOnline && !c.state.isDeleting(p.Topic):
-			s.Leaderless = append(s.Leaderless, p.String())
+			s.Leaderless = append(s.Leaderless, Waiting{p.String(), p.leaderlessSince, p.missingLeader()})
 		}
 		if p.assignment.Reassigning() {
 			missing := without(p.assignment.Target(), p.state.ISR)

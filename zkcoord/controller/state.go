@@ -41,6 +41,8 @@ type partition struct {
 	topic      *topic
 	assignment zkcoord.ReplicaAssignment
 	status     partitionStatus
+	// leaderlessSince is when this controller found the partition without a leader, or lost it; zero while there is one.
+	leaderlessSince time.Time
 	// led says that there is a state znode, whose contents are state.
 	led   bool
 	state cluster.LeaderAndISR
@@ -48,9 +50,20 @@ type partition struct {
 	replicas map[cluster.BrokerID]replicaStatus
 	// garbled is why the state znode could not be read. The partition is then left alone: writing over
 	// what nobody understands could lose the only record of who was in sync.
-	garbled error
+	garbled      error
+	garbledSince time.Time
 	// movingSince is when this controller began, or went on with, the reassignment under way.
 	movingSince time.Time
+}
+
+func (p *partition) setStatus(s partitionStatus) {
+	p.status = s
+	switch {
+	case s == partitionOnline:
+		p.leaderlessSince = time.Time{}
+	case p.leaderlessSince.IsZero():
+		p.leaderlessSince = time.Now()
+	}
 }
 
 // topic is what the controller knows of one topic.
@@ -185,7 +198,25 @@ func (s *state) replicasOn(ids ...cluster.BrokerID) []replica {
 	return found
 }
 
-// addPartitions makes a topic's new partitions known and returns them.
+// once is an assignment in which each broker stands once.
+func once(a zkcoord.ReplicaAssignment) zkcoord.ReplicaAssignment {
+	return zkcoord.ReplicaAssignment{Replicas: cluster.Once(a.Replicas), Adding: cluster.Once(a.Adding), Removing: cluster.Once(a.Removing)}
+}
+
+// repeated lists the partitions of an assignment in which a broker stands more than once.
+func repeated(a zkcoord.TopicAssignment) []int32 {
+	var found []int32
+	for n, r := range a.Partitions {
+		if o := once(r); len(o.Replicas)+len(o.Adding)+len(o.Removing) < len(r.Replicas)+len(r.Adding)+len(r.Removing) {
+			found = append(found, n)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// addPartitions makes a topic's new partitions known and returns them. A broker that somebody wrote twice among the replicas
+// counts once: Apache Kafka's controller would take it into the ISR twice.
 func (s *state) addPartitions(t *topic, a zkcoord.TopicAssignment) []*partition {
 	t.version = a.Version
 	var added []*partition
@@ -195,8 +226,9 @@ func (s *state) addPartitions(t *topic, a zkcoord.TopicAssignment) []*partition 
 		}
 		p := &partition{
 			TopicPartition: cluster.TopicPartition{Topic: t.name, Partition: n}, topic: t,
-			assignment: assignment, replicas: make(map[cluster.BrokerID]replicaStatus),
+			assignment: once(assignment), replicas: make(map[cluster.BrokerID]replicaStatus),
 		}
+		p.setStatus(partitionNew)
 		t.partitions[n] = p
 		added = append(added, p)
 	}

@@ -1,14 +1,17 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/integration/golden"
@@ -16,10 +19,11 @@ import (
 	"ottla/zkcoord/cluster"
 )
 
-// TestStories plays the scripts of testdata: deeds above the line, below it what ZooKeeper then has.
+// TestStories plays the scripts of testdata: deeds above the line, below it what was refused and what ZooKeeper then has.
 func TestStories(t *testing.T) {
 	golden.Stories(t, "testdata/*.txt", func(t *testing.T, text string) string {
 		s := &story{fakeCluster: newFakeCluster(t), brokers: make(map[cluster.BrokerID]*fakeBroker)}
+		s.config = func() Config { return Config{UncleanElection: s.unclean.Load()} }
 		s.observer = s.client(10 * time.Second)
 		return golden.Scenes(text, s.play)
 	})
@@ -29,11 +33,14 @@ type story struct {
 	*fakeCluster
 	brokers  map[cluster.BrokerID]*fakeBroker
 	observer *zkcoord.Client
+	unclean  atomic.Bool // unclean.leader.election.enable of all brokers
+	answers  []string    // what the scene's requests were refused with
 }
 
 // play does the deeds and waits until they have led to the outcome, or ten seconds are over.
 func (s *story) play(deeds []string, outcome string) (got string) {
 	s.t.Helper()
+	s.answers = nil
 	for _, deed := range deeds {
 		words := strings.Fields(deed)
 		s.do(words[0], words[1:])
@@ -75,10 +82,27 @@ func (s *story) do(deed string, args []string) {
 			s.t.Errorf("%s %v: %+v", deed, args, resp)
 		}
 	case "elect":
-		p := partitionNamed(s.t, args[0])
-		req := kmsg.NewPtrElectLeadersRequest()
-		req.Version, req.Topics = 2, []kmsg.ElectLeadersRequestTopic{{Topic: p.Topic, Partitions: []int32{p.Partition}}}
-		call(s.t, s.controller().ElectLeaders, req)
+		s.elect(deed, args[0], electionTypePreferred)
+	case "elect-unclean":
+		s.elect(deed, args[0], electionTypeUnclean)
+	case "rebalance":
+		c := s.controller()
+		done := make(chan error, 2)
+		c.put(deed, func() error {
+			err := c.rebalanceLeaders(int(number(args[0])))
+			done <- err
+			return err
+		}, func() { done <- errors.New("dropped") })
+		check(s.t, <-done)
+	case "allow-unclean":
+		topic := ""
+		if len(args) == 0 {
+			s.unclean.Store(true)
+		} else {
+			topic = args[0]
+			check(s.t, s.observer.SetEntityConfig(s.t.Context(), zkcoord.TopicConfig, topic, map[string]string{"unclean.leader.election.enable": "true"}))
+		}
+		s.controller().UncleanElectionAllowed(topic) // as a broker does when it hears of the setting
 	case "shutdown":
 		b := s.brokers[number(args[0])]
 		req := kmsg.NewPtrControlledShutdownRequest()
@@ -88,6 +112,20 @@ func (s *story) do(deed string, args []string) {
 		}
 	default:
 		s.t.Fatalf("no such deed: %s", deed)
+	}
+}
+
+// elect asks for an election, and notes why there was none.
+func (s *story) elect(deed, name string, kind int8) {
+	s.t.Helper()
+	p := partitionNamed(s.t, name)
+	req := kmsg.NewPtrElectLeadersRequest()
+	req.Version, req.ElectionType = 2, kind
+	req.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: p.Topic, Partitions: []int32{p.Partition}}}
+	code := call(s.t, s.controller().ElectLeaders, req).Topics[0].Partitions[0].ErrorCode
+	var refused *kerr.Error
+	if errors.As(kerr.ErrorForCode(code), &refused) {
+		s.answers = append(s.answers, deed+" "+name+": "+refused.Message)
 	}
 }
 
@@ -120,7 +158,7 @@ func (s *story) settle() {
 func (s *story) states() string {
 	topics, err := s.observer.Topics(s.t.Context())
 	check(s.t, err)
-	var lines []string
+	lines := slices.Clone(s.answers)
 	for _, topic := range topics {
 		lines = append(lines, topic+"-0 "+s.state(s.observer, tp(topic, 0)))
 	}

@@ -117,12 +117,20 @@ func (c *Controller) learnTopics(names []string) ([]*partition, error) {
 			}
 			continue
 		}
+		c.reportRepeated(name, a.TopicAssignment)
 		_, ps := c.state.addTopic(name, a.TopicAssignment)
 		learned = append(learned, ps...)
 		c.state.topics[name].watch = c.topicWatches[name]
 		delete(c.topicWatches, name)
 	}
 	return learned, nil
+}
+
+// reportRepeated says of which partitions somebody wrote an assignment with a broker in it more than once.
+func (c *Controller) reportRepeated(topic string, a zkcoord.TopicAssignment) {
+	if ps := repeated(a); len(ps) > 0 {
+		c.log.Errorf("Topic %s: brokers stand more than once among the replicas of partitions %v; each counts once", topic, ps)
+	}
 }
 
 // watchTopics sets up the interest in topics before they are read.
@@ -160,21 +168,43 @@ func (c *Controller) learnState(p *partition, r zkcoord.StateResult) error {
 	case errors.Is(r.Err, zkcoord.ErrNoNode):
 		p.led = false
 	case errors.Is(r.Err, zkcoord.ErrMalformed):
-		if p.garbled == nil {
-			c.log.Errorf("%s is left alone until its state can be read: %v", p, r.Err)
-			read := func() error { return c.stateMended(p) }
-			c.watch(c.zk.WatchState(p.TopicPartition, c.changed("PartitionState", read)))
-			c.put("PartitionState", read, nil) // the next read sets ZooKeeper's watch
-		}
-		p.garbled = r.Err
+		c.leaveAlone(p, r.Err)
 	case r.Err != nil:
 		return r.Err
 	case r.ControllerEpoch > c.reign.Epoch:
-		return fmt.Errorf("%s was written in controller epoch %d, ours is %d: %w", p, r.ControllerEpoch, c.reign.Epoch, zkcoord.ErrControllerMoved)
+		return c.learnLaterState(p, r)
 	default:
 		p.led, p.state, p.garbled = true, r.LeaderAndISR, nil
+		p.state.ISR = cluster.Once(p.state.ISR)
 	}
 	return nil
+}
+
+// learnLaterState is for what a controller of a later epoch than ours has written. Usually there is one, and we are through;
+// if there is none, somebody has set /controller_epoch back.
+func (c *Controller) learnLaterState(p *partition, r zkcoord.StateResult) error {
+	later := fmt.Errorf("%s was written in controller epoch %d, ours is %d", p, r.ControllerEpoch, c.reign.Epoch)
+	holds, err := c.zk.Holds(c.eventCtx, c.reign)
+	switch {
+	case err != nil:
+		return err
+	case !holds:
+		return fmt.Errorf("%w: %w", later, zkcoord.ErrControllerMoved)
+	}
+	c.leaveAlone(p, later)
+	return nil
+}
+
+// leaveAlone reports a partition whose state is none to act on, once, and watches for another one.
+func (c *Controller) leaveAlone(p *partition, why error) {
+	if p.garbled == nil {
+		c.log.Errorf("%s is left alone until its state can be read: %v", p, why)
+		read := func() error { return c.stateMended(p) }
+		c.watch(c.zk.WatchState(p.TopicPartition, c.changed("PartitionState", read)))
+		c.put("PartitionState", read, nil) // the next read sets ZooKeeper's watch
+		p.garbledSince = time.Now()
+	}
+	p.garbled = why
 }
 
 // stateMended reads again what could not be understood.
@@ -217,11 +247,11 @@ func (c *Controller) setPartitionsInMotion(ps []*partition) error {
 	for _, p := range ps {
 		switch {
 		case !p.led:
-			p.status = partitionNew
+			p.setStatus(partitionNew)
 		case c.state.online(p, p.state.Leader):
-			p.status = partitionOnline
+			p.setStatus(partitionOnline)
 		default:
-			p.status = partitionOffline
+			p.setStatus(partitionOffline)
 		}
 		for _, id := range p.assignment.Replicas {
 			if c.state.online(p, id) {

@@ -52,7 +52,7 @@ func (c *Controller) startPartitions(ps []*partition) error {
 		return nil
 	}
 	for _, p := range ps {
-		p.status = partitionNew
+		p.setStatus(partitionNew)
 		for _, id := range p.assignment.Replicas {
 			p.replicas[id] = replicaNew
 		}
@@ -114,6 +114,7 @@ func (c *Controller) topicChanged(name string) error {
 		c.log.Warnf("Topic %s is being deleted: its %d new partitions are taken back", name, added)
 		return c.writeAssignment(t)
 	}
+	c.reportRepeated(name, a)
 	ps := c.state.addPartitions(t, a)
 	c.log.Infof("Topic %s has %d new partitions", name, len(ps))
 	return c.startPartitions(ps)
