@@ -46,6 +46,7 @@ type session struct {
 		isUp      bool
 		everUp    bool
 		raw       net.Conn
+		unheard   int // connections since the last on which a server let the session go on
 	}
 	closers sync.WaitGroup
 }
@@ -76,6 +77,9 @@ func openSession(c *Client, generation int64) (*session, error) {
 	return s, nil
 }
 
+// worthATelling is after how many connections in vain there is a line in the log. A server that restarts is back by then.
+const worthATelling = 5
+
 // dial connects to one server, in time for the handshake as well. Once the session is over it returns a
 // farewell and has the library closed, which is then quick.
 func (s *session) dial(network, address string, _ time.Duration) (net.Conn, error) {
@@ -96,6 +100,10 @@ func (s *session) dial(network, address string, _ time.Duration) (net.Conn, erro
 		return nil, errSessionOver
 	}
 	s.mu.raw = raw
+	if s.mu.unheard++; s.mu.unheard == worthATelling && s.mu.everUp {
+		s.client.options.Log.Warnf("ZooKeeper session 0x%x: %d connections, the last to %s, and none on which it could go on: the servers do not answer, or their "+
+			"data is older than what the session has seen, as after a loss or from a backup. It waits for servers that know it", s.conn.SessionID(), worthATelling, address)
+	}
 	return newConn(raw, s, deadline)
 }
 
@@ -135,7 +143,7 @@ func (s *session) up() {
 		s.mu.Unlock()
 		return
 	}
-	s.mu.isUp, s.mu.everUp = true, true
+	s.mu.isUp, s.mu.everUp, s.mu.unheard = true, true, 0
 	s.mu.lost = make(chan struct{})
 	close(s.mu.connected)
 	s.mu.Unlock()
