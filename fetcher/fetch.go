@@ -183,7 +183,7 @@ func (f *fetcher) receive(a *answered) {
 // diverged cuts the log where it parts from the leader's.
 func (f *fetcher) diverged(p *partition, leader epochEnd) error {
 	offset, lastEpoch := p.offset, p.lastEpoch
-	f.log.Infof("%s: at offset %d, after epoch %d, the leader says that its epoch %d ended at %d", p.TopicPartition, offset, lastEpoch, leader.epoch, leader.end)
+	f.log.Debugf("%s: at offset %d, after epoch %d, the leader says that its epoch %d ended at %d", p.TopicPartition, offset, lastEpoch, leader.epoch, leader.end)
 	if _, err := p.truncate(leader); err != nil {
 		return err
 	}

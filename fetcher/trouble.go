@@ -15,7 +15,7 @@ func (f *fetcher) noteLocked(p *partition, err error) {
 	p.met = false
 	switch {
 	case errors.Is(err, ErrReignOver):
-		f.log.Infof("%s: epoch %d is over, waiting for the controller's decision", p.TopicPartition, p.LeaderEpoch)
+		f.log.Debugf("%s: epoch %d is over, waiting for the controller's decision", p.TopicPartition, p.LeaderEpoch)
 		p.setAside(err, now)
 	case errors.Is(err, logdir.ErrStorage) && !errors.Is(err, logdir.ErrDiskFull) || errors.Is(err, logdir.ErrClosed):
 		f.log.Errorf("%s: set aside at offset %d until the controller decides anew: %v", p.TopicPartition, p.offset, err)

@@ -119,6 +119,11 @@ func (m *Manager) appendable(tp cluster.TopicPartition, acks int16, origin logdi
 	if origin == logdir.OriginClient && isInternal(tp.Topic) {
 		return nil, ErrInvalidTopic
 	}
+	// Rule 6: cut off from ZooKeeper for longer than its session, this broker leads only as far as it knows. With acks=1 it would
+	// take records that the heal cuts off, for as long as it is cut off (TestAFencedLeaderTakesNoRecords).
+	if m.options.Fenced != nil && m.options.Fenced() {
+		return nil, ErrNotLeader
+	}
 	return m.Partition(tp)
 }
 

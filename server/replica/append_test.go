@@ -154,3 +154,26 @@ func TestALeaderThatStaysUnderANewEpochTakesItsCoordinatorsRecords(t *testing.T)
 		t.Errorf("another has led since, and yet %v", err)
 	}
 }
+
+// With leader.fence.on.session.loss a leader that may have been replaced takes nothing, whatever it is asked to acknowledge, and goes
+// on when its session turns out to stand.
+func TestAFencedLeaderTakesNoRecords(t *testing.T) {
+	fenced := false
+	r := newRig(t, func(o *Options) { o.Fenced = func() bool { return fenced } })
+	p := r.lead(0, 1)
+	r.mustProduce(5)
+	fenced = true
+	for _, acks := range []int16{0, 1, acksAll} {
+		if e := <-r.produce(1, acks, time.Second); !errors.Is(e.Err, ErrNotLeader) {
+			t.Errorf("acks=%d: %v", acks, e.Err)
+		}
+	}
+	if end := p.LogEndOffset(); end != 5 {
+		t.Errorf("log end %d", end)
+	}
+	if fp := r.fetchFrom(cluster.NoBroker, 0, 0); fp.Err != nil {
+		t.Errorf("what is there can be read: %v", fp.Err)
+	}
+	fenced = false
+	r.mustProduce(1)
+}

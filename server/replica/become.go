@@ -35,7 +35,7 @@ func (p *Partition) makeLeader(d *decision) (newLeader bool, err error) {
 		}
 	}
 	p.mu.reign.Store(next)
-	rose := p.raiseHighWatermark(next) // the ISR may have shrunk to this broker alone
+	p.raiseHighWatermark(next) // the ISR may have shrunk to this broker alone
 	p.mu.Unlock()
 
 	if d.state.LeaderRecoveryState == int8(cluster.LeaderRecovering) {
@@ -43,9 +43,6 @@ func (p *Partition) makeLeader(d *decision) (newLeader bool, err error) {
 	}
 	p.owner.log.Debugf("%s: leader since epoch %d at offset %d, high watermark %d, ISR %s of %s",
 		p.tp, next.leaderEpoch, next.epochStart, d.log.HighWatermark(), idList(isr), idList(next.replicas))
-	if rose {
-		p.owner.checkAll(p.tp)
-	}
 	return newLeader, nil
 }
 
@@ -108,8 +105,6 @@ func (p *Partition) makeFollower(d *decision) (newEpoch bool) {
 
 	p.owner.log.Debugf("%s: follower of %s in epoch %d, log end %d, high watermark %d",
 		p.tp, next.leader, next.leaderEpoch, d.log.LogEndOffset(), d.log.HighWatermark())
-	// Who waits for a leader's high watermark waits for another broker's now.
-	p.owner.checkAll(p.tp)
 	return d.state.LeaderEpoch > r.leaderEpoch
 }
 
@@ -132,10 +127,12 @@ func (r *reign) ruledBy(d *decision) *reign {
 	return next
 }
 
+// brokerIDs are the brokers that a controller names, each once: what an operator wrote into ZooKeeper is passed on by some
+// controllers as it stands.
 func brokerIDs(ids []int32) []cluster.BrokerID {
 	all := make([]cluster.BrokerID, len(ids))
 	for i, id := range ids {
 		all[i] = cluster.BrokerID(id)
 	}
-	return all
+	return cluster.Once(all)
 }

@@ -119,8 +119,15 @@ func (p *Partition) TruncateFullyAndStartAt(leaderEpoch int32, offset int64) err
 	})
 }
 
-// truncate cuts with the lock held alone: a new reign must not begin in the middle.
+// truncate cuts, and wakes the consumers who wait here for what follows upon records that are gone.
 func (p *Partition) truncate(leaderEpoch int32, cut func(*logdir.Log) error) error {
+	err := p.truncateAlone(leaderEpoch, cut)
+	check(p.owner.fetches, p.tp)
+	return err
+}
+
+// truncateAlone cuts with the lock held alone: a new reign must not begin in the middle.
+func (p *Partition) truncateAlone(leaderEpoch int32, cut func(*logdir.Log) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, err := p.followingUnder(leaderEpoch)

@@ -108,6 +108,23 @@ func TestTooFewInSync(t *testing.T) {
 	}
 }
 
+// An operator wrote a broker twice into a topic's znode, and the controller, as Apache Kafka's does, passes on what it found. The
+// broker is one copy: two in the ISR of one broker are too few, and nobody waits for a second follower that never comes.
+func TestABrokerThatStandsTwiceInAListCountsOnce(t *testing.T) {
+	r := newRig(t)
+	r.minISR = 2
+	r.leadWith(0, ids(1, 1), ids(1, 1, 2))
+	if e := <-r.produce(1, acksAll, time.Second); !errors.Is(e.Err, ErrNotEnoughReplicas) {
+		t.Errorf("acks=all with broker 1 twice in the ISR: %v", e.Err)
+	}
+	p := r.leadWith(1, ids(1, 2, 2), ids(1, 2, 2))
+	r.mustProduce(5)
+	r.fetchFrom(2, 1, 5)
+	if s := p.Snapshot(); s.HighWatermark != 5 || len(s.Followers) != 1 {
+		t.Errorf("with broker 2 twice among the followers: %+v", s)
+	}
+}
+
 // Whatever followers do, the high watermark never goes back, and never passes a log end of the maximal ISR that
 // the leader has seen under this reign.
 func TestHighWatermarkProperties(t *testing.T) {

@@ -1,10 +1,12 @@
 package replica
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"ottla/zkcoord/cluster"
@@ -64,7 +66,7 @@ func (p *Partition) expandISR(f *follower) {
 	next := r.asking(append(slices.Clone(r.isr), f.id))
 	p.mu.reign.Store(next)
 	p.mu.Unlock()
-	p.owner.log.Infof("%s: %s has caught up, asking for ISR %s -> %s", p.tp, f.id, idList(r.isr), idList(next.asked.isr))
+	p.owner.log.Debugf("%s: %s has caught up, asking for ISR %s -> %s", p.tp, f.id, idList(r.isr), idList(next.asked.isr))
 	p.ask(next)
 }
 
@@ -97,8 +99,8 @@ func (p *Partition) shrinkISR(now time.Time) {
 	p.mu.reign.Store(next)
 	end := r.log.LogEndOffset()
 	p.mu.Unlock()
-	p.owner.log.Warnf("%s: asking for ISR %s -> %s at log end %d: %s",
-		p.tp, idList(r.isr), idList(kept), end, strings.Join(lagging, ", "))
+	p.owner.isrNews.tell(logrus.WarnLevel, p.tp, fmt.Sprintf("%s -> %s asked for at log end %d, %s", idList(r.isr), idList(kept), end, strings.Join(lagging, ", ")),
+		idList(missing(r.isr, kept))+" lags")
 	p.ask(next)
 }
 
@@ -170,11 +172,11 @@ func (p *Partition) grantedLocked(r *reign, granted cluster.LeaderAndISR) (rose 
 	if granted.LeaderEpoch != r.leaderEpoch || granted.PartitionEpoch < r.partitionEpoch {
 		return false // the state of another reign; its LeaderAndIsr is on the way
 	}
-	next := r.withISR(granted.ISR)
+	next := r.withISR(cluster.Once(granted.ISR))
 	next.partitionEpoch = granted.PartitionEpoch
 	p.mu.reign.Store(next)
 	p.owner.metrics.isrChanged(len(r.isr), len(next.isr))
-	p.owner.log.Infof("%s: ISR %s -> %s, partition epoch %d", p.tp, idList(r.isr), idList(next.isr), next.partitionEpoch)
+	p.owner.isrNews.tell(logrus.InfoLevel, p.tp, fmt.Sprintf("%s -> %s, partition epoch %d", idList(r.isr), idList(next.isr), next.partitionEpoch), movement(r.isr, next.isr))
 	return p.raiseHighWatermark(next)
 }
 
@@ -194,7 +196,7 @@ func (p *Partition) refusedLocked(r *reign, code int16) (again bool) {
 		p.owner.log.Debugf("%s: asking again for ISR %s: %v", p.tp, idList(r.asked.isr), cause)
 		return true
 	}
-	p.owner.log.Infof("%s: ISR %s -> %s refused: %v", p.tp, idList(r.isr), idList(r.asked.isr), cause)
+	p.owner.isrNews.tell(logrus.InfoLevel, p.tp, idList(r.isr)+" -> "+idList(r.asked.isr), "refused: "+cause.Error())
 	return false
 }
 

@@ -72,6 +72,7 @@ type transition struct {
 	decisions      []decision
 	leads, follows []Leadership
 	fetch          []Following
+	lost           []string // see lostTail
 }
 
 func (t *transition) run() {
@@ -95,12 +96,26 @@ func (t *transition) run() {
 		}
 	}
 	t.m.addFetchers(t.fetch)
+	t.wake()
 	t.report()
+}
+
+// wake lets everything look again that waits for a partition with a new leader epoch, whoever leads. Whose epoch is over must
+// hear of it now and not when its time is up: a follower truncates and fetches under the new one, and until it does, the high
+// watermark stands still; who waits for a leader's high watermark waits for another broker's. It comes when all partitions are through: a
+// fetch waits for thousands of them, and would come back for the rest after each.
+func (t *transition) wake() {
+	for i := range t.decisions {
+		if t.decisions[i].err == nil {
+			t.m.checkAll(t.decisions[i].tp)
+		}
+	}
 }
 
 // report logs a line for all that changed and one for each cause of refusal, not one a partition: after a
 // restart there are thousands in a request. What is known already is not worth a line to an operator.
 func (t *transition) report() {
+	t.reportLost()
 	if n := len(t.leads) + len(t.follows); n > 0 {
 		t.m.log.Infof("LeaderAndIsr: begins to lead %s, to follow %s", someOf(t.leads), someOf(t.follows))
 	}
@@ -122,6 +137,7 @@ func (t *transition) report() {
 // carryOut begins the new reign.
 func (t *transition) carryOut(d *decision) error {
 	change := Leadership{TopicPartition: d.tp, LeaderEpoch: d.state.LeaderEpoch}
+	t.lostTail(d)
 	if d.leader() == t.m.id {
 		newLeader, err := d.partition.makeLeader(d)
 		if newLeader {

@@ -106,6 +106,9 @@ type Options struct {
 	ISRChanger  ISRChanger
 	// Fetchers may be nil: then nobody copies what this broker follows.
 	Fetchers Fetchers
+	// Fenced, if not nil, tells whether this broker may have been replaced as a leader without knowing, so that it has to take no records
+	// (leader.fence.on.session.loss).
+	Fenced func() bool
 	// Throttle bounds what followers are sent that are not in sync. Nil bounds nothing.
 	Throttle Throttle
 	// MoveThreads is how many logs are copied between directories at a time; less than one counts as one.
@@ -123,6 +126,7 @@ type Manager struct {
 	logs    *logdir.Manager
 	cache   *metadata.Cache
 	log     logrus.FieldLogger
+	isrNews isrNews
 	metrics *metrics
 
 	produces  *purgatory.Purgatory[cluster.TopicPartition]
@@ -134,6 +138,9 @@ type Manager struct {
 	controller struct {
 		sync.Mutex
 		epoch int32 // the newest controller's; requests of older ones are refused
+		// written has the high watermarks that were written down before this start, of partitions of which no LeaderAndIsr has
+		// come since: see lostTail.
+		written map[cluster.TopicPartition]int64
 	}
 
 	mu struct {
@@ -169,10 +176,11 @@ func New(o Options) *Manager {
 		fetches:   purgatory.New[cluster.TopicPartition]("Fetch", o.Timer, o.Metrics),
 		deletions: purgatory.New[cluster.TopicPartition]("DeleteRecords", o.Timer, o.Metrics),
 	}
+	m.isrNews.log = m.log
 	m.copying = make(chan struct{}, max(1, o.MoveThreads))
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.mu.partitions = make(map[cluster.TopicPartition]*Partition)
-	m.controller.epoch = -1
+	m.controller.epoch, m.controller.written = -1, o.Logs.HighWatermarks()
 	m.metrics = newMetrics(m, o.Metrics)
 	return m
 }
@@ -196,6 +204,7 @@ func (m *Manager) Close() error {
 	m.closeOnce.Do(func() {
 		m.stop()
 		m.wg.Wait()
+		m.isrNews.close()
 		m.produces.Close()
 		m.fetches.Close()
 		m.deletions.Close()

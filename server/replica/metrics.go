@@ -18,6 +18,7 @@ type metrics struct {
 	isrExpands  prometheus.Counter
 	isrShrinks  prometheus.Counter
 	isrFailures prometheus.Counter
+	lostTails   prometheus.Counter
 
 	mu struct {
 		sync.Mutex
@@ -67,6 +68,8 @@ func newMetrics(m *Manager, registry prometheus.Registerer) *metrics {
 		isrShrinks:  counter("isrshrinks_total", "Times that an ISR shrank."),
 		isrFailures: counter("failedisrupdates_total", "Times that the controller did not grant an ISR."),
 	}
+	s.lostTails = prometheus.NewCounter(prometheus.CounterOpts{Name: "ottla_replica_lost_tails_total",
+		Help: "Partitions that this broker was elected to lead after its disk had forgotten records that were committed."})
 	s.mu.topics = make(map[string]*topicStats)
 	if registry != nil {
 		if err := registry.Register(s); err != nil {

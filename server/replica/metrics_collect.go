@@ -50,6 +50,7 @@ func (s *metrics) Describe(out chan<- *prometheus.Desc) {
 	s.isrExpands.Describe(out)
 	s.isrShrinks.Describe(out)
 	s.isrFailures.Describe(out)
+	s.lostTails.Describe(out)
 	for _, desc := range []*prometheus.Desc{leaderCountDesc, partitionCountDesc, offlineCountDesc, underReplicatedDesc, underMinISRDesc,
 		atMinISRDesc, reassigningDesc, lateTxnsDesc, producerIDsDesc} {
 		out <- desc
@@ -64,6 +65,7 @@ func (s *metrics) Collect(out chan<- prometheus.Metric) {
 	s.isrExpands.Collect(out)
 	s.isrShrinks.Collect(out)
 	s.isrFailures.Collect(out)
+	s.lostTails.Collect(out)
 	c := s.m.census()
 	for desc, n := range map[*prometheus.Desc]int{
 		leaderCountDesc: c.leaders, partitionCountDesc: c.partitions, offlineCountDesc: c.offline, underReplicatedDesc: c.underReplicated,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/integration/golden"
 	"ottla/zkcoord/cluster"
@@ -33,6 +34,7 @@ type story struct {
 	rig     *rig
 	epoch   int32
 	waiting []<-chan AppendEntry
+	parked  []parkedFetch
 	events  []string
 }
 
@@ -44,6 +46,7 @@ func (s *story) play(t *testing.T, deeds []string) string {
 		do, ok := map[string]func(args){
 			"make-leader": s.makeLeader, "make-follower": s.makeFollower, "produce": s.produce, "fetch": s.fetch, "copy": s.copy,
 			"truncate": s.truncate, "sleep": s.sleep, "isr-confirmed": s.isrConfirmed, "isr-refused": s.isrRefused, "min-isr": s.minISR,
+			"wait-fetch": s.waitFetch, "stop": s.stop, "delete": s.delete, "disk-fails": s.diskFails,
 			"alive": s.alive, "end-offset": s.endOffset, "epoch-end": s.epochEnd,
 		}[verb]
 		if !ok {
@@ -188,7 +191,36 @@ func (s *story) epochEnd(a args) {
 	}
 }
 
-// collect tells what was asked of the controller, and which producers have their answers.
+// parkedFetch is a fetch that waits for records, for ten minutes if need be.
+type parkedFetch struct {
+	who    string
+	answer <-chan FetchPartition
+}
+
+func (s *story) waitFetch(a args) {
+	id := cluster.BrokerID(a.int("from", -1))
+	who := "fetch of " + id.String()
+	if id == cluster.NoBroker {
+		who = "fetch of a consumer"
+	}
+	answer := make(chan FetchPartition, 1)
+	s.rig.m.Fetch(FetchParams{Replica: id, ReplicaEpoch: -1, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: 10 * time.Minute},
+		[]FetchPartition{wanted(int32(a.int("epoch", int64(s.epoch))), a.int("offset", 0))},
+		func(parts []FetchPartition) { answer <- parts[0] })
+	s.parked = append(s.parked, parkedFetch{who, answer})
+}
+
+func (s *story) stop(args)   { s.stopReplica(false) }
+func (s *story) delete(args) { s.stopReplica(true) }
+
+func (s *story) stopReplica(remove bool) {
+	s.rig.m.StopReplica(&kmsg.StopReplicaRequest{Version: 4, BrokerEpoch: -1, Topics: []kmsg.StopReplicaRequestTopic{
+		{Topic: orders.Topic, PartitionStates: []kmsg.StopReplicaRequestTopicPartitionState{{LeaderEpoch: epochDuringDelete, Delete: remove}}}}})
+}
+
+func (s *story) diskFails(args) { s.rig.m.DirFailed("/data") }
+
+// collect tells what was asked of the controller, and which producers and which waiting fetches have their answers.
 func (s *story) collect() {
 	for {
 		w, ok := s.rig.isr.take()
@@ -210,6 +242,20 @@ func (s *story) collect() {
 			return false
 		}
 	})
+	s.parked = slices.DeleteFunc(s.parked, func(f parkedFetch) bool {
+		select {
+		case fp := <-f.answer:
+			if fp.Err != nil {
+				s.tell("%s: %v", f.who, fp.Err)
+			} else {
+				s.tell("%s: %d bytes, high watermark %d", f.who, fp.Data.Len(), fp.Data.HighWatermark)
+			}
+			fp.Data.Release()
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 func commas(ids []cluster.BrokerID) string {
@@ -217,6 +263,13 @@ func commas(ids []cluster.BrokerID) string {
 }
 
 func (s *story) state() string {
-	p := s.rig.m.Snapshot()[0]
-	return fmt.Sprintf("log-end=%d high-watermark=%d waiting=%d", p.LogEnd, p.HighWatermark, len(s.waiting))
+	text := "not here"
+	if all := s.rig.m.Snapshot(); len(all) > 0 {
+		text = fmt.Sprintf("log-end=%d high-watermark=%d", all[0].LogEnd, all[0].HighWatermark)
+	}
+	text += fmt.Sprintf(" waiting=%d", len(s.waiting))
+	if n := len(s.parked); n > 0 {
+		text += fmt.Sprintf(" fetching=%d", n)
+	}
+	return text
 }
