@@ -317,7 +317,7 @@ func (b *Broker) startReplicas(context.Context) error {
 				RackAware: c.ReplicaSelector == config.RackAwareSelector, LongestTransaction: c.TransactionMaxTimeout,
 			}
 		},
-		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, MoveThreads: int(c.MoveThreads), Throttle: b.throttles.leader,
+		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, MoveThreads: int(c.MoveThreads), Throttle: b.throttles.leader, Fenced: b.fence(),
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,
 	})
 	b.hosting.Store(true)
@@ -326,6 +326,15 @@ func (b *Broker) startReplicas(context.Context) error {
 	b.running("replicas", b.replicas.Close, func() error { b.logs.Abandon(); _ = b.replicas.Close(); return nil })
 	b.running("fetchers", func() error { b.fetchers.Close(); return nil }, nil)
 	return nil
+}
+
+// fence tells the replicas when this broker may have been replaced as a leader, if that is asked for (leader.fence.on.session.loss):
+// when its session with ZooKeeper may have ended. Off, leaders outlive an outage of ZooKeeper itself, as Kafka's do.
+func (b *Broker) fence() func() bool {
+	if !b.live.Static().FenceOnSessionLoss {
+		return nil
+	}
+	return func() bool { return !b.zk.LeaseHolds() }
 }
 
 // isrChanger brings leaders' wishes for another ISR to where they are granted.

@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/integration/testcluster"
+	"ottla/logdir/batch"
 )
 
 // threeReplicas is a cluster with a topic of one partition on all three brokers, two of which an
@@ -189,6 +191,43 @@ func TestCutTheLeaderOffFromZooKeeper(t *testing.T) {
 	cluster.AwaitReady()
 	cluster.AwaitISR("orders", 0)
 	w.verify(cluster, "orders")
+}
+
+// Cut off from ZooKeeper a leader is replaced without hearing of it. With acks=1 it would take records for as long as that lasts, which
+// the heal cuts off; leader.fence.on.session.loss bounds that to the time of a session.
+func TestAReplacedLeaderTakesRecordsUnlessItIsFenced(t *testing.T) {
+	for setting, want := range map[string]int16{"false": 0, "true": kerr.NotLeaderForPartition.Code} {
+		t.Run(setting, func(t *testing.T) {
+			cluster, w := threeReplicas(t, testcluster.WithSetting("leader.fence.on.session.loss", setting))
+			w.write(5)
+			leader := cluster.AwaitLeader("orders", 0)
+			cluster.Cut(leader, testcluster.ZooKeeper)
+			awaitChange(t, "another leads", func() bool { return cluster.AwaitLeader("orders", 0) != leader })
+			old := franz(t, []string{leader.Addr()}, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite()).SeedBrokers()[0]
+			awaitChange(t, "the old leader answers as it should", func() bool { return produceAt(t, old, "orders") == want })
+			w.write(5)
+			cluster.HealBetween(leader, testcluster.ZooKeeper)
+			cluster.AwaitReady()
+			cluster.AwaitISR("orders", 0)
+			w.write(5)
+			w.verify(cluster, "orders")
+		})
+	}
+}
+
+// produceAt sends one record for partition 0 of a topic to a broker, whoever leads, with the acks of its client, and returns the error code.
+func produceAt(t *testing.T, at *kgo.Broker, topic string) int16 {
+	t.Helper()
+	records := batch.NewBuilder(batch.PlainOptions(batch.None))
+	records.Append(time.Now().UnixMilli(), nil, []byte("at the wrong place"))
+	req := kmsg.NewPtrProduceRequest()
+	req.TimeoutMillis = 1000
+	req.Topics = []kmsg.ProduceRequestTopic{{Topic: topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Records: records.Bytes()}}}}
+	resp, err := at.Request(patient(t), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode
 }
 
 // Clients are left alone unless they are named; then the cluster is well and they hear nothing.

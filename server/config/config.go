@@ -93,6 +93,7 @@ type Config struct {
 	ProducerExpiryCheckInterval    time.Duration `key:"producer.id.expiration.check.interval.ms"`
 	HighWatermarkCheckpoint        time.Duration `key:"replica.high.watermark.checkpoint.interval.ms"`
 	MinFreeBytes                   int64         `key:"storage.min.free.bytes"`
+	FenceOnSessionLoss             bool          `key:"leader.fence.on.session.loss"`
 	ReplicaLagTimeMax              time.Duration `key:"replica.lag.time.max.ms"`
 	ReplicaSelector                string        `key:"replica.selector.class"` // RackAwareSelector, or another name for the leader
 	ReplicaFetchers                int32         `key:"num.replica.fetchers"`

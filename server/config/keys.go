@@ -671,7 +671,7 @@ func makeBrokerKeys() []Key {
 			"Where the ZooKeeper of zookeeper.connect=embedded listens."),
 		key("embedded.zookeeper.data.dir", String, nil, nonEmpty, ReadOnly, Obeyed,
 			"Where it keeps its data; unset, a directory zookeeper beside the first of log.dirs."),
-		key("leader.fence.on.session.loss", Boolean, is("false"), nil, ReadOnly, NotYet,
+		key("leader.fence.on.session.loss", Boolean, is("false"), nil, ReadOnly, Obeyed,
 			"Whether a leader stops taking records once its ZooKeeper session must have ended. Off as in Kafka, since leaders should outlive an outage of ZooKeeper itself; on, it bounds what acks=1 can lose to one session timeout."),
 		key("storage.min.free.bytes", Long, is("0"), atLeast(0), ReadOnly, Obeyed,
 			"Free space of a log directory below which records of clients are refused, while replication and offsets go on. 0 is off."),
