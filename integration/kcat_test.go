@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ottla/integration/apache"
 	"ottla/integration/testcluster"
 )
 
@@ -19,14 +20,7 @@ func kcat(t *testing.T, cluster *testcluster.Cluster, input string, args ...stri
 
 func kcatAt(t *testing.T, addresses, input string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("kcat")
-	if err != nil {
-		if os.Getenv("OTTLA_REQUIRE_APACHE") == "1" {
-			t.Fatal("kcat is not installed, and OTTLA_REQUIRE_APACHE=1 wants it")
-		}
-		t.Skip("kcat is not installed")
-	}
-	cmd := exec.CommandContext(patient(t), path, append([]string{"-b", addresses}, args...)...)
+	cmd := exec.CommandContext(patient(t), requireKcat(t), append([]string{"-b", addresses}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -34,6 +28,19 @@ func kcatAt(t *testing.T, addresses, input string, args ...string) string {
 		t.Fatalf("kcat %s: %v\n%s", strings.Join(args, " "), err, errs.String())
 	}
 	return out.String()
+}
+
+// requireKcat finds kcat, or skips the test.
+func requireKcat(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("kcat")
+	if err != nil {
+		if os.Getenv(apache.RequireVariable) == "1" {
+			t.Fatalf("kcat is not installed, and %s=1 wants it", apache.RequireVariable)
+		}
+		t.Skip("kcat is not installed")
+	}
+	return path
 }
 
 func TestKcatProducesAndConsumes(t *testing.T) {
