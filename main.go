@@ -2,6 +2,7 @@
 // the classic design in one static binary.
 //
 //	ottla server.properties [--override key=value ...]
+//	ottla --version
 //
 // It reads the settings, starts a broker, waits for SIGINT or SIGTERM and closes it: leadership is handed
 // over, the logs are flushed and marked clean. A second signal ends the process at once, as kill -9 would.
@@ -44,7 +45,11 @@ func run(args []string, log *logrus.Logger) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, usage)
 	}
-	if c.version {
+	switch {
+	case c.help:
+		fmt.Println(usage)
+		return nil
+	case c.version:
 		fmt.Println(version())
 		return nil
 	}
@@ -89,6 +94,7 @@ type arguments struct {
 	file      string
 	overrides []string
 	version   bool
+	help      bool
 }
 
 // parseArguments reads what kafka-server-start.sh takes: the file first, then overrides.
@@ -99,6 +105,8 @@ func parseArguments(args []string) (a arguments, err error) {
 		switch {
 		case arg == "--version":
 			a.version = true
+		case arg == "--help" || arg == "-h":
+			a.help = true
 		case glued:
 			a.overrides = append(a.overrides, override)
 		case arg == "--override" && i+1 < len(args):
@@ -112,7 +120,7 @@ func parseArguments(args []string) (a arguments, err error) {
 			a.file = arg
 		}
 	}
-	if a.file == "" && !a.version {
+	if a.file == "" && !a.version && !a.help {
 		return a, errors.New("no file of settings named")
 	}
 	return a, nil

@@ -15,6 +15,7 @@ func TestArguments(t *testing.T) {
 		"overrides behind the file":  {args: []string{"s", "--override", "a=1", "--override", "b=2"}, want: arguments{file: "s", overrides: []string{"a=1", "b=2"}}},
 		"overrides before the file":  {args: []string{"--override=a=1", "s"}, want: arguments{file: "s", overrides: []string{"a=1"}}},
 		"the version needs no file":  {args: []string{"--version"}, want: arguments{version: true}},
+		"nor does help":              {args: []string{"--help"}, want: arguments{help: true}},
 		"no file":                    {bad: true},
 		"two files":                  {args: []string{"a", "b"}, bad: true},
 		"an override without a text": {args: []string{"a", "--override"}, bad: true},
