@@ -26,6 +26,7 @@ type Manager struct {
 	retired       atomic.Int64   // counts the groups of segments that cleanings have replaced
 	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate
+	expiration    atomic.Int64                  // of producers, a time.Duration
 	moving        throttle                      // of the moves between directories
 	rateChanged   atomic.Pointer[chan struct{}] // closed when that is set anew
 	dirs          []*logDir

@@ -48,6 +48,7 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 	m.mu.preferred = map[cluster.TopicPartition]*logDir{}
 	m.mu.overrides = map[string]Config{}
 	m.mu.defaults = o.Defaults
+	m.SetProducerIDExpiration(o.ProducerIDExpiration)
 	changed := make(chan struct{})
 	m.rateChanged.Store(&changed)
 	m.background = startScheduler()
@@ -57,13 +58,13 @@ func Open(ctx context.Context, o Options, topicConfig func(topic string) Config)
 		m.Abandon()
 		return nil, err
 	}
-	m.background.each(o.RetentionCheckInterval, m.applyRetention)
-	m.background.each(o.RecoveryPointCheckpointInterval, m.checkpointRecoveryPoints)
-	m.background.each(o.LogStartCheckpointInterval, m.checkpointLogStarts)
-	m.background.each(o.ProducerExpiryCheckInterval, m.expireProducers)
-	m.background.each(flushCheck, m.flushOld)
+	m.background.each(o.InitialTaskDelay, o.RetentionCheckInterval, m.applyRetention)
+	m.background.each(o.InitialTaskDelay, o.RecoveryPointCheckpointInterval, m.checkpointRecoveryPoints)
+	m.background.each(o.InitialTaskDelay, o.LogStartCheckpointInterval, m.checkpointLogStarts)
+	m.background.each(0, o.ProducerExpiryCheckInterval, m.expireProducers)
+	m.background.each(0, flushCheck, m.flushOld)
 	m.watchSpace() // no record comes before it is known
-	m.background.each(spaceCheck, m.watchSpace)
+	m.background.each(0, spaceCheck, m.watchSpace)
 	return m, nil
 }
 

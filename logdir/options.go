@@ -21,11 +21,13 @@ type Options struct {
 	// Defaults are the settings of topics that Open's topicConfig, or nil, has nothing for.
 	Defaults Config
 	// RecoveryThreads is how many logs are loaded at once; zero means one for each core.
-	RecoveryThreads                 int
+	RecoveryThreads int
+	// InitialTaskDelay is when retention and the checkpoints are first seen to (log.initial.task.delay.ms); zero is after their period.
+	InitialTaskDelay                time.Duration
 	RetentionCheckInterval          time.Duration // log.retention.check.interval.ms
 	RecoveryPointCheckpointInterval time.Duration // log.flush.offset.checkpoint.interval.ms
 	LogStartCheckpointInterval      time.Duration // log.flush.start.offset.checkpoint.interval.ms
-	ProducerIDExpiration            time.Duration // producer.id.expiration.ms; zero is a day
+	ProducerIDExpiration            time.Duration // producer.id.expiration.ms, see SetProducerIDExpiration; zero is a day
 	ProducerExpiryCheckInterval     time.Duration // producer.id.expiration.check.interval.ms; zero is ten minutes
 	Cleaner                         CleanerOptions
 	// MinFreeBytes is how much of each directory's file system is kept from clients' records

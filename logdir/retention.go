@@ -131,8 +131,16 @@ func (l *Log) dropSnapshotLater(base int64, delay time.Duration) {
 	}
 }
 
+// SetProducerIDExpiration says for how long producers are remembered that write nothing (producer.id.expiration.ms), from the next check on.
+func (m *Manager) SetProducerIDExpiration(d time.Duration) { m.expiration.Store(int64(d)) }
+
+// silentSince is the time, in milliseconds since 1970, before which a producer must have written last to be forgotten.
+func (m *Manager) silentSince() int64 {
+	return nowMillis() - time.Duration(m.expiration.Load()).Milliseconds()
+}
+
 func (m *Manager) expireProducers() {
-	before := nowMillis() - m.o.ProducerIDExpiration.Milliseconds()
+	before := m.silentSince()
 	for _, l := range m.Logs() {
 		l.mu.Lock()
 		l.mu.producers.expire(before)

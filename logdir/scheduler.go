@@ -52,10 +52,14 @@ func (s *scheduler) after(delay time.Duration, job func()) {
 	s.add(timedJob{at: time.Now().Add(delay), run: job})
 }
 
-// each queues a job again and again. A period that is not positive means never.
-func (s *scheduler) each(period time.Duration, job func()) {
+// each queues a job again and again, the first time after another while than the period if first is positive. A period that is
+// not positive means never.
+func (s *scheduler) each(first, period time.Duration, job func()) {
+	if first <= 0 {
+		first = period
+	}
 	if period > 0 {
-		s.add(timedJob{at: time.Now().Add(period), every: period, run: job})
+		s.add(timedJob{at: time.Now().Add(first), every: period, run: job})
 	}
 }
 

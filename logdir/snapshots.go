@@ -101,7 +101,7 @@ func (l *Log) restoreLocked(at int64) (bool, error) {
 		return false, l.removeSnapshot(at)
 	}
 	l.mu.producers.restore(all, at)
-	l.mu.producers.expire(nowMillis() - l.m.o.ProducerIDExpiration.Milliseconds())
+	l.mu.producers.expire(l.m.silentSince())
 	return true, nil
 }
 

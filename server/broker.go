@@ -18,7 +18,7 @@ import (
 	"ottla/logdir"
 	"ottla/logdir/batch"
 	"ottla/logdir/disk"
-	"ottla/purgatory/timingwheel"
+	"ottla/purgatory"
 	"ottla/server/api"
 	"ottla/server/config"
 	"ottla/server/group"
@@ -54,11 +54,12 @@ type Broker struct {
 	zk           *zkcoord.Client
 	logs         *logdir.Manager
 	topics       *topicSettings
-	timer        *timingwheel.Timer
+	timer        *purgatory.Timer
 	metadata     *metadata.Cache
 	peers        *peer.Client   // to the controller
 	work         sync.WaitGroup // requests to it that are in flight
 	changes      isrChanger
+	fence        *sessionFence // nil unless leader.fence.on.session.loss
 	throttles    throttles
 	replicas     *replica.Manager
 	hosting      atomic.Bool // replicas is there
@@ -265,8 +266,8 @@ func (b *Broker) openLogs(ctx context.Context) error {
 	logs, err := logdir.Open(ctx, logdir.Options{
 		Dirs: c.LogDirs, FS: b.disk, BrokerID: b.id, ClusterID: b.clusterID,
 		Defaults: logConfig(b.live.Current().Topic(nil)), RecoveryThreads: recoveryThreads(b.live.Current()),
-		RetentionCheckInterval: c.RetentionCheckInterval, RecoveryPointCheckpointInterval: c.RecoveryPointCheckpoint,
-		LogStartCheckpointInterval: c.LogStartCheckpoint, ProducerIDExpiration: c.ProducerIDExpiration,
+		InitialTaskDelay: max(c.InitialLogTaskDelay, time.Millisecond), RetentionCheckInterval: c.RetentionCheckInterval, RecoveryPointCheckpointInterval: c.RecoveryPointCheckpoint,
+		LogStartCheckpointInterval: c.LogStartCheckpoint, ProducerIDExpiration: b.live.Current().ProducerIDExpiration,
 		ProducerExpiryCheckInterval: c.ProducerExpiryCheckInterval, MinFreeBytes: c.MinFreeBytes,
 		Cleaner: cleanerOptions(b.live.Current()), Log: b.loggers.Named("logdir"), Metrics: b.metrics,
 		OnDirFailure: func(dir string, err error) { b.dirFailed(notifying, dir, err) },
@@ -290,7 +291,7 @@ func recoveryThreads(c *config.Config) int {
 }
 
 func (b *Broker) startTimer(context.Context) error {
-	b.timer = timingwheel.New()
+	b.timer = purgatory.NewTimer()
 	b.running("timer", func() error { b.timer.Close(); return nil }, nil)
 	return nil
 }
@@ -298,7 +299,7 @@ func (b *Broker) startTimer(context.Context) error {
 func (b *Broker) startReplicas(context.Context) error {
 	c := b.live.Static()
 	b.metadata = metadata.New()
-	b.peers = peer.New(peer.Options{ClientID: b.id.String(), Dial: b.dial, Timeout: c.ControllerSocketTimeout, Log: b.loggers.Named("peer")})
+	b.peers = b.newPeers(b.id.String(), c.ControllerSocketTimeout, b.loggers.Named("peer"))
 	b.running("connections to brokers", func() error { b.peers.Close(); b.work.Wait(); return nil }, nil)
 	b.changes = b.startISRChanger()
 	b.running("ISR changes", func() error { b.changes.Close(); return nil }, nil)
@@ -308,6 +309,9 @@ func (b *Broker) startReplicas(context.Context) error {
 		b.throttles.topic(b, topic)
 	}
 	b.fetchers = b.newFetchers()
+	if c.FenceOnSessionLoss {
+		b.fence = &sessionFence{session: b.zk, epoch: b.epoch.Load, obeyed: func() int64 { return b.replicas.ObeyedUnder() }, log: b.log}
+	}
 	b.replicas = replica.New(replica.Options{
 		ID: b.id, Logs: b.logs, Metadata: b.metadata, Timer: b.timer, BrokerEpoch: b.epoch.Load,
 		Config: func() replica.Config {
@@ -317,7 +321,7 @@ func (b *Broker) startReplicas(context.Context) error {
 				RackAware: c.ReplicaSelector == config.RackAwareSelector, LongestTransaction: c.TransactionMaxTimeout,
 			}
 		},
-		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, MoveThreads: int(c.MoveThreads), Throttle: b.throttles.leader, Fenced: b.fence(),
+		TopicConfig: b.topics.replication, ISRChanger: b.changes, Fetchers: b.fetchers, Deleted: b.topicsDeleted, MoveThreads: int(c.MoveThreads), Throttle: b.throttles.leader, Fenced: b.fence.check(),
 		Log: b.loggers.Named("replica"), Metrics: b.metrics,
 	})
 	b.hosting.Store(true)
@@ -326,15 +330,6 @@ func (b *Broker) startReplicas(context.Context) error {
 	b.running("replicas", b.replicas.Close, func() error { b.logs.Abandon(); _ = b.replicas.Close(); return nil })
 	b.running("fetchers", func() error { b.fetchers.Close(); return nil }, nil)
 	return nil
-}
-
-// fence tells the replicas when this broker may have been replaced as a leader, if that is asked for (leader.fence.on.session.loss):
-// when its session with ZooKeeper may have ended. Off, leaders outlive an outage of ZooKeeper itself, as Kafka's do.
-func (b *Broker) fence() func() bool {
-	if !b.live.Static().FenceOnSessionLoss {
-		return nil
-	}
-	return func() bool { return !b.zk.LeaseHolds() }
 }
 
 // isrChanger brings leaders' wishes for another ISR to where they are granted.

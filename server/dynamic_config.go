@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net"
 	"strings"
 	"time"
 
@@ -123,6 +124,7 @@ func (b *Broker) brokerChanged(ctx context.Context) error {
 // applyBrokerSettings hands the settings in force to the parts that keep a copy. All others ask each time.
 func (b *Broker) applyBrokerSettings() {
 	b.logs.SetCleaner(cleanerOptions(b.live.Current()))
+	b.logs.SetProducerIDExpiration(b.live.Current().ProducerIDExpiration)
 	seen := make(map[string]bool)
 	for _, log := range b.logs.Logs() {
 		topic := log.TopicPartition().Topic
@@ -133,6 +135,10 @@ func (b *Broker) applyBrokerSettings() {
 		}
 	}
 	b.throttles.boundBy(b)
-	b.network.SetLimits(b.limits())
+	if limits, err := connectionLimits(context.Background(), b.live.Current(), net.DefaultResolver); err != nil {
+		b.log.Errorf("Connections are limited as before: %v", err)
+	} else {
+		b.network.SetLimits(limits)
+	}
 	b.fetchers.Resize()
 }

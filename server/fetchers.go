@@ -98,11 +98,9 @@ type leaderLink struct {
 
 func (b *Broker) connectLeader(leader cluster.BrokerID, number int) fetcher.Leader {
 	c := b.live.Static()
-	client := peer.New(peer.Options{
-		ClientID: fmt.Sprintf("broker-%d-fetcher-%d", b.id, number), Timeout: c.ReplicaSocketTimeout,
-		Dial: withReceiveBuffer(b.dial, int(c.ReplicaSocketReceiveBuffer)),
-	})
-	return &leaderLink{broker: b, leader: leader, client: client}
+	o := b.peerOptions(fmt.Sprintf("broker-%d-fetcher-%d", b.id, number), c.ReplicaSocketTimeout, nil)
+	o.Dial = withReceiveBuffer(b.dial, int(c.ReplicaSocketReceiveBuffer))
+	return &leaderLink{broker: b, leader: leader, client: peer.New(o)}
 }
 
 // RoundTrip sends the request to where the leader is now.

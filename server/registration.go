@@ -45,6 +45,7 @@ func (b *Broker) register(ctx context.Context) error {
 		return err
 	}
 	b.epoch.Store(epoch)
+	b.fence.register() // after the epoch, which the controller is to have heard of first
 	if err := writeSession(dir, b.zk.SessionID()); err != nil {
 		b.log.Warnf("Remember the ZooKeeper session in %s: %v; after a crash the old registration will have to expire", dir, err)
 	}

@@ -2,18 +2,22 @@ package server
 
 import (
 	"context"
+	"net"
 
 	"ottla/server/api"
 	"ottla/server/metadata"
 	"ottla/server/network"
-	"ottla/server/peer"
 	"ottla/zkcoord/cluster"
 	"ottla/zkcoord/controller"
 )
 
 // bind opens the listeners and joins them to the handlers. Nobody is accepted yet.
-func (b *Broker) bind(context.Context) error {
+func (b *Broker) bind(ctx context.Context) error {
 	c := b.live.Static()
+	limits, err := connectionLimits(ctx, b.live.Current(), net.DefaultResolver)
+	if err != nil {
+		return err
+	}
 	answers := &answers{}
 	var listeners []network.Listener
 	for _, l := range c.Listeners {
@@ -25,9 +29,9 @@ func (b *Broker) bind(context.Context) error {
 	}
 	server, err := network.Listen(network.Options{
 		Listeners: listeners, Listen: b.listen,
-		MaxRequestBytes: int(c.MaxRequestBytes), QueuedMaxBytes: c.QueuedMaxRequestBytes, IdleTimeout: c.ConnectionsMaxIdle,
-		SendBuffer: int(c.SocketSendBufferBytes), ReceiveBuffer: int(c.SocketReceiveBufferBytes),
-		Limits: b.limits(), ProtectedListener: protected, ControlListener: c.ControlPlaneListener, APIName: answers.name,
+		MaxRequestBytes: int(c.MaxRequestBytes), QueuedMaxBytes: c.QueuedMaxRequestBytes, IdleTimeout: idleTimeout(c),
+		SendBuffer: int(c.SocketSendBufferBytes), ReceiveBuffer: int(c.SocketReceiveBufferBytes), Backlog: backlog(c),
+		Limits: limits, ProtectedListener: protected, ControlListener: c.ControlPlaneListener, APIName: answers.name,
 		Log: b.loggers.Named("network"), Metrics: b.metrics,
 	}, answers)
 	if err != nil {
@@ -49,19 +53,10 @@ func (a *answers) name(key int16) string {
 	return a.API.Name(key)
 }
 
-func (b *Broker) limits() network.Limits {
-	c := b.live.Current()
-	l := network.Limits{MaxConnections: int(c.MaxConnections), MaxConnectionsPerIP: int(c.MaxConnectionsPerIP), PerIP: map[string]int{}}
-	for ip, n := range c.MaxConnectionsOfIP {
-		l.PerIP[ip] = int(n)
-	}
-	return l
-}
-
 // startController lets the broker stand for election. Its requests to brokers, this one included, have
 // connections of their own, so that they wait for nothing else.
 func (b *Broker) startController(context.Context) error {
-	commands := peer.New(peer.Options{ClientID: b.id.String(), Dial: b.dial, Timeout: b.live.Static().ControllerSocketTimeout, Log: b.loggers.Named("controller")})
+	commands := b.newPeers(b.id.String(), b.live.Static().ControllerSocketTimeout, b.loggers.Named("controller"))
 	b.controller = controller.Start(controller.Options{
 		ID: b.id, ZK: b.zk, Register: b.register, Peer: commands, Listener: b.live.Static().InterBrokerListener, ControlListener: b.live.Static().ControllerListener(),
 		Protocol: controllerProtocol(b.live.Static().Protocol),

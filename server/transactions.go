@@ -32,12 +32,12 @@ func (b *Broker) startTransactions(context.Context) error {
 	conf.LoadBufferBytes = int(c.TransactionLoadBufferBytes)
 	state := &topicStore{topic: transactionsTopic, replicas: b.replicas, metadata: b.metadata, planned: c.TransactionTopicPartitions}
 	log := b.loggers.Named("txn")
-	markers := peer.New(peer.Options{ClientID: fmt.Sprintf("broker-%d-txn-marker-sender", b.id), Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
+	markers := b.newPeers(fmt.Sprintf("broker-%d-txn-marker-sender", b.id), c.RequestTimeout, log)
 	b.transactions = txn.New(txn.Options{
 		Storage: transactionStore{state}, Leaders: &markerLeaders{b: b, metadata: b.metadata, topics: b.zk, peers: markers}, Config: conf, Partitions: state.partitions,
 		ProducerIDs: txn.NewProducerIDs(b.nextProducerIDs), Log: log, Metrics: b.metrics,
 	})
-	verifiers := peer.New(peer.Options{ClientID: "AddPartitionsManager", Dial: b.dial, Timeout: c.RequestTimeout, Log: log})
+	verifiers := b.newPeers("AddPartitionsManager", c.RequestTimeout, log)
 	b.verifier = &txnVerifier{b: b, peers: verifiers, metrics: newVerifyMetrics(b.metrics), queues: make(map[cluster.Endpoint]*verifyQueue)}
 	b.running("transactions", func() error {
 		markers.Close()

@@ -52,6 +52,7 @@ type Config struct {
 
 	SocketSendBufferBytes    int32            `key:"socket.send.buffer.bytes"`
 	SocketReceiveBufferBytes int32            `key:"socket.receive.buffer.bytes"`
+	ListenBacklog            int32            `key:"socket.listen.backlog.size"`
 	MaxRequestBytes          int32            `key:"socket.request.max.bytes"`
 	QueuedMaxRequestBytes    int64            `key:"queued.max.request.bytes"` // -1: no limit
 	ConnectionsMaxIdle       time.Duration    `key:"connections.max.idle.ms"`  // negative: for ever
@@ -60,6 +61,9 @@ type Config struct {
 	MaxConnectionsOfIP       map[string]int32 // max.connections.per.ip.overrides
 	// RequestTimeout bounds this broker's own requests to others.
 	RequestTimeout time.Duration `key:"request.timeout.ms"`
+	// ConnectionSetupTimeout bounds the making of connections to others; it doubles up to its maximum while they fail.
+	ConnectionSetupTimeout    time.Duration `key:"socket.connection.setup.timeout.ms"`
+	ConnectionSetupTimeoutMax time.Duration `key:"socket.connection.setup.timeout.max.ms"`
 
 	// ZooKeeperConnect is host:port,host:port/chroot, or EmbeddedZooKeeper.
 	ZooKeeperConnect           string        `key:"zookeeper.connect"`
@@ -86,6 +90,7 @@ type Config struct {
 	RecoveryThreadsPerDataDir int32 `key:"num.recovery.threads.per.data.dir"`
 	// MoveThreads is how many logs are copied between directories at a time.
 	MoveThreads                    int32         // num.replica.alter.log.dirs.threads, or as many as there are directories
+	InitialLogTaskDelay            time.Duration `key:"log.initial.task.delay.ms"`
 	RetentionCheckInterval         time.Duration `key:"log.retention.check.interval.ms"`
 	RecoveryPointCheckpoint        time.Duration `key:"log.flush.offset.checkpoint.interval.ms"`
 	LogStartCheckpoint             time.Duration `key:"log.flush.start.offset.checkpoint.interval.ms"`

@@ -75,12 +75,6 @@ func (l *Live) notInForce(m, before map[string]string) error {
 	return nil
 }
 
-// readAtStart tells which settings Kafka changes while it runs and Ottla does not: those of listeners, and
-// two that the logs are opened with.
-func readAtStart(k Key) bool {
-	switch k.Name {
-	case "num.recovery.threads.per.data.dir", "producer.id.expiration.ms":
-		return true
-	}
-	return k.Update == PerBroker
-}
+// readAtStart tells which settings Kafka changes while it runs and Ottla does not: those of listeners.
+// num.recovery.threads.per.data.dir is none of them: what it counts are the loadings of a start, and the next one obeys it.
+func readAtStart(k Key) bool { return k.Update == PerBroker }

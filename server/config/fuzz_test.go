@@ -92,7 +92,7 @@ func TestLayersAreOneMapAfterAnother(t *testing.T) {
 			_, _ = l.SetBroker(broker), l.SetDefault(brokers)
 		}
 		straight, _ := mustParse(t, want)
-		for _, k := range BrokerKeys() {
+		for _, k := range tables().broker {
 			got, _ := l.Current().Get(k.Name)
 			if w, _ := straight.Get(k.Name); got != w {
 				t.Fatalf("%s is %s, want %s: %v, %v, %v", k.Name, got, w, file, brokers, broker)

@@ -77,12 +77,6 @@ type TopicKey struct {
 	BrokerName string
 }
 
-// BrokerKeys is the table of broker settings, in the order of their names, then Ottla's own.
-func BrokerKeys() []Key { return append([]Key(nil), tables().broker...) }
-
-// TopicKeys is the table of topic settings, in the order of their names.
-func TopicKeys() []TopicKey { return append([]TopicKey(nil), tables().topic...) }
-
 // BrokerKey finds a broker setting. Names are case-sensitive.
 func BrokerKey(name string) (Key, bool) {
 	k, ok := tables().brokerByName[name]
@@ -96,6 +90,7 @@ func TopicKeyOf(name string) (TopicKey, bool) {
 }
 
 type keyTables struct {
+	// In the order of their names, then Ottla's own.
 	broker       []Key
 	topic        []TopicKey
 	brokerByName map[string]Key

@@ -60,7 +60,7 @@ func TestTheBrokerTableIsKafkas(t *testing.T) {
 			t.Errorf("%s has the synonyms %s, Kafka %s", k.Name, got, r[7])
 		}
 	}
-	if ours := len(BrokerKeys()) - len(kafka); ours != 5 {
+	if ours := len(tables().broker) - len(kafka); ours != 5 {
 		t.Errorf("%d settings are not Kafka's, want 5", ours)
 	}
 }
@@ -77,18 +77,18 @@ func TestTheTopicTableIsKafkas(t *testing.T) {
 			t.Errorf("%s: %v %s %s, Kafka has %v", k.Name, k.Type, shown(k.Default), k.BrokerName, r)
 		}
 	}
-	if len(TopicKeys()) != len(kafka) {
-		t.Errorf("%d topic settings, Kafka has %d", len(TopicKeys()), len(kafka))
+	if len(tables().topic) != len(kafka) {
+		t.Errorf("%d topic settings, Kafka has %d", len(tables().topic), len(kafka))
 	}
 }
 
 func TestEveryRowIsSound(t *testing.T) {
-	all := BrokerKeys()
-	for _, k := range TopicKeys() {
+	all := slices.Clone(tables().broker)
+	for _, k := range tables().topic {
 		all = append(all, k.Key)
 	}
 	folded := map[string]string{}
-	for _, k := range BrokerKeys() {
+	for _, k := range tables().broker {
 		// viper folds names, so two that differ in case only would be one.
 		if twin, ok := folded[strings.ToLower(k.Name)]; ok {
 			t.Errorf("%s and %s differ in case only", k.Name, twin)
@@ -124,8 +124,8 @@ func TestObeyedSettingsHaveFields(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range BrokerKeys() {
-		isDefaultOfTopic := slices.ContainsFunc(TopicKeys(), func(t TopicKey) bool { return slices.Contains(brokerSynonyms(t.BrokerName), k.Name) })
+	for _, k := range tables().broker {
+		isDefaultOfTopic := slices.ContainsFunc(tables().topic, func(t TopicKey) bool { return slices.Contains(brokerSynonyms(t.BrokerName), k.Name) })
 		if k.Standing == Obeyed && !fields[k.Name] && !isDefaultOfTopic && !slices.Contains(byFunction, k.Name) {
 			t.Errorf("%s is called obeyed, but fills nothing", k.Name)
 		}

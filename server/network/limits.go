@@ -28,7 +28,7 @@ func (s *Server) waitForSlot(l *listener) bool {
 		switch {
 		case stopped:
 			return false
-		case limit <= 0 || n < limit || s.protected(l):
+		case limit == 0 || n < limit || s.protected(l):
 			return true
 		}
 		select {
@@ -65,7 +65,7 @@ func (s *Server) admit(l *listener, nc net.Conn) {
 		}
 		return
 	}
-	if limit := s.mu.limits.MaxConnections; limit > 0 && len(s.mu.conns) >= limit && s.protected(l) {
+	if limit := s.mu.limits.MaxConnections; limit != 0 && len(s.mu.conns) >= limit && s.protected(l) {
 		s.closeOldestLocked(l)
 	}
 	s.mu.perIP[addr]++
@@ -76,7 +76,7 @@ func (l *Limits) forIP(addr netip.Addr) (int, bool) {
 	if n, ok := l.PerIP[addr.String()]; ok {
 		return n, true
 	}
-	return l.MaxConnectionsPerIP, l.MaxConnectionsPerIP > 0
+	return l.MaxConnectionsPerIP, l.MaxConnectionsPerIP != 0
 }
 
 // closeOldestLocked closes the connection of another listener on which nothing moved for longest, so that

@@ -205,6 +205,16 @@ func TestAFileShorterThanItsRangeClosesTheConnection(t *testing.T) {
 	}
 }
 
+// With max.connections.per.ip=0 only the addresses that are named may come.
+func TestStrangersMayBeKeptOut(t *testing.T) {
+	s := start(t, Options{Limits: Limits{MaxConnectionsPerIP: -1, PerIP: map[string]int{"127.0.0.1": 1}}}, handlerFunc(echo))
+	named := dial(t, s)
+	named.send(frame(3, 0, 1, "x"))
+	named.expect(1, "x")
+	s.SetLimits(Limits{MaxConnectionsPerIP: -1})
+	dial(t, s).expectEnd()
+}
+
 func TestTooManyConnectionsOfOneAddress(t *testing.T) {
 	s := start(t, Options{Limits: Limits{MaxConnectionsPerIP: 2}}, handlerFunc(echo))
 	first, second := dial(t, s), dial(t, s)

@@ -209,6 +209,26 @@ func TestConnectionsAreLimited(t *testing.T) {
 	})
 }
 
+func TestNobodyMayConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := startInMemory(t, Options{Limits: Limits{MaxConnections: -1}}, handlerFunc(echo))
+		defer s.Close()
+		served := make(chan client)
+		go func() { served <- l.dial(t) }()
+		synctest.Wait()
+		select {
+		case <-served:
+			t.Fatal("a connection was accepted")
+		default:
+		}
+		s.SetLimits(Limits{MaxConnections: 1})
+		c := <-served
+		c.send(frame(3, 0, 1, "x"))
+		c.expect(1, "x")
+		c.Close()
+	})
+}
+
 func TestAReadThatFailsEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := startInMemory(t, Options{}, handlerFunc(func(r *Request) { r.Close(errors.New("no")) }))

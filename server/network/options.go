@@ -18,11 +18,11 @@ type Listener struct {
 
 // Limits bounds the connections. They may change while the server runs.
 type Limits struct {
-	// MaxConnections of all listeners together (max.connections); 0 means no limit. At the limit new
+	// MaxConnections of all listeners together (max.connections); 0 means no limit, a negative number none at all. At the limit new
 	// connections wait, but those of Options.ProtectedListener and ControlListener: for them the connection of another listener
 	// that was silent longest is closed.
 	MaxConnections int
-	// MaxConnectionsPerIP (max.connections.per.ip); 0 means no limit. Connections above it are closed at once.
+	// MaxConnectionsPerIP (max.connections.per.ip); likewise. Connections above it are closed at once.
 	MaxConnectionsPerIP int
 	// PerIP has the exceptions (max.connections.per.ip.overrides), by address; here 0 means none at all.
 	PerIP map[string]int
@@ -41,6 +41,7 @@ type Options struct {
 	IdleTimeout     time.Duration // without a byte moved (connections.max.idle.ms); 10 minutes, negative for never
 	SendBuffer      int           // bytes of a socket's send buffer; 0 or less leaves it to the operating system
 	ReceiveBuffer   int           // likewise
+	Backlog         int           // connections that may wait to be accepted (socket.listen.backlog.size); 0 for as many as the system allows
 	Limits          Limits
 	// ProtectedListener may exceed Limits.MaxConnections: the inter-broker listener's name, if it has one of its own.
 	ProtectedListener string
@@ -75,7 +76,7 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Listen == nil {
 		o.Listen = func(network, address string) (net.Listener, error) {
-			return listenTCP(network, address, o.ReceiveBuffer)
+			return listenTCP(network, address, o.ReceiveBuffer, o.Backlog)
 		}
 	}
 	return o

@@ -4,6 +4,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -61,8 +62,8 @@ func (s *socketReceiver) readOnce(fd uintptr) bool {
 }
 
 // listenTCP listens with a receive buffer of so many bytes, unless that is not positive. It is set before the
-// socket listens, since a connection's window scale is agreed when it is made.
-func listenTCP(network, address string, receiveBuffer int) (net.Listener, error) {
+// socket listens, since a connection's window scale is agreed when it is made. So many connections may wait, unless backlog is 0.
+func listenTCP(network, address string, receiveBuffer, backlog int) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		if receiveBuffer <= 0 {
 			return nil
@@ -76,5 +77,28 @@ func listenTCP(network, address string, receiveBuffer int) (net.Listener, error)
 		}
 		return failed
 	}}
-	return config.Listen(context.Background(), network, address)
+	l, err := config.Listen(context.Background(), network, address)
+	if err != nil || backlog <= 0 {
+		return l, err
+	}
+	if err := setBacklog(l, backlog); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// setBacklog listens once more: a socket that listens already takes the other length for its queue.
+func setBacklog(l net.Listener, backlog int) error {
+	socket, ok := l.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), backlog) })
+	return errors.Join(err, failed)
 }

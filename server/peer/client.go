@@ -31,6 +31,10 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Timeout bounds a request from its turn to its answer, dialing included. The default is 30 s.
 	Timeout time.Duration
+	// SetupTimeout bounds the making of a connection within that, so that a machine that is off does not hold a request for all
+	// of Timeout: twice as long after each attempt that failed, up to SetupTimeoutMax, and a fifth more or less at random (KIP-601).
+	// The defaults are 10 s and 30 s.
+	SetupTimeout, SetupTimeoutMax time.Duration
 	// MaxIdle is how long a connection may rest and still be used. It lies below the ten minutes after which
 	// a broker closes it (connections.max.idle.ms), so that a request does not run into a closing door. The default is 9 min.
 	MaxIdle time.Duration
@@ -46,6 +50,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
+	}
+	if o.SetupTimeout <= 0 {
+		o.SetupTimeout = 10 * time.Second
+	}
+	if o.SetupTimeoutMax <= 0 {
+		o.SetupTimeoutMax = 30 * time.Second
 	}
 	if o.MaxIdle <= 0 {
 		o.MaxIdle = 9 * time.Minute

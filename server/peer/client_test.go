@@ -154,6 +154,42 @@ func TestABrokerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	})
 }
 
+// A machine that is off answers nothing at all, not even with a refusal.
+func TestAMachineThatIsOffIsGivenUpSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		off := true
+		b := &broker{answer: ok}
+		c := New(Options{SetupTimeout: 10 * time.Second, SetupTimeoutMax: 30 * time.Second, Timeout: time.Minute,
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if off {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return b.dial(ctx, network, address)
+			}})
+		attempt := func(low, high time.Duration) {
+			t.Helper()
+			began := time.Now()
+			_, err := c.RoundTrip(t.Context(), there, request(0))
+			if waited := time.Since(began); err == nil || waited < low || waited > high {
+				t.Errorf("waited %v, want %v to %v: %v", waited, low, high, err)
+			}
+		}
+		attempt(8*time.Second, 12*time.Second)
+		attempt(16*time.Second, 24*time.Second)
+		attempt(24*time.Second, 30*time.Second)
+		attempt(24*time.Second, 30*time.Second)
+		off = false
+		if _, err := c.RoundTrip(t.Context(), there, request(0)); err != nil {
+			t.Error(err)
+		}
+		off = true
+		time.Sleep(10 * time.Minute) // the connection that was made is not trusted any more
+		attempt(8*time.Second, 12*time.Second)
+		c.Close()
+	})
+}
+
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()

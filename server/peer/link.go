@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ type link struct {
 	correlation int32
 	out         []byte
 	versions    servedVersions // by the broker at the other end of this connection
-	down        bool           // the last attempt to connect failed, and was logged
+	failures    int            // attempts to connect that failed, one after another; the first was logged
 
 	retired struct {
 		sync.Mutex
@@ -107,7 +108,9 @@ func (l *link) connect(ctx context.Context) error {
 	if l.conn != nil {
 		return nil
 	}
-	conn, err := l.options.Dial(ctx, "tcp", l.to.Address())
+	dialing, cancel := context.WithTimeout(ctx, l.setupTimeout())
+	defer cancel()
+	conn, err := l.options.Dial(dialing, "tcp", l.to.Address())
 	l.noteConnect(err)
 	if err != nil {
 		return err
@@ -116,16 +119,35 @@ func (l *link) connect(ctx context.Context) error {
 	return nil
 }
 
+// setupTimeout is how long the next attempt to connect may take.
+func (l *link) setupTimeout() time.Duration {
+	timeout := l.options.SetupTimeout
+	for range l.failures {
+		if timeout >= l.options.SetupTimeoutMax {
+			break
+		}
+		timeout *= 2
+	}
+	// So that brokers which have lost the same one do not all come at the same moment.
+	timeout = min(timeout, l.options.SetupTimeoutMax)
+	return min(timeout*4/5+rand.N(timeout*2/5+1), l.options.SetupTimeoutMax)
+}
+
 // noteConnect logs the first failure and the first success after it, not the hundred attempts in between.
 func (l *link) noteConnect(err error) {
-	if l.options.Log != nil && (err != nil) != l.down {
-		if err != nil {
-			l.options.Log.Warnf("%s: cannot connect: %v", l.to.Address(), err)
-		} else {
-			l.options.Log.Infof("%s: connected again", l.to.Address())
-		}
+	wasDown := l.failures > 0
+	if err != nil {
+		l.failures++
+	} else {
+		l.failures = 0
 	}
-	l.down = err != nil
+	switch down := err != nil; {
+	case l.options.Log == nil || down == wasDown:
+	case down:
+		l.options.Log.Warnf("%s: cannot connect: %v", l.to.Address(), err)
+	default:
+		l.options.Log.Infof("%s: connected again", l.to.Address())
+	}
 }
 
 func (l *link) disconnect() {

@@ -31,8 +31,12 @@ func (m *Manager) LeaderAndISR(req *kmsg.LeaderAndISRRequest, onLeadership func(
 		onLeadership(t.leads, t.follows)
 	}
 	t.answer(resp)
+	m.obeyed.Store(max(req.BrokerEpoch, m.options.BrokerEpoch()))
 	return resp
 }
+
+// ObeyedUnder is the broker epoch of this broker under which the controller last told it what to lead and to follow, -1 before it has.
+func (m *Manager) ObeyedUnder() int64 { return m.obeyed.Load() }
 
 // decision is what the controller has decided about one partition, and what came of it.
 type decision struct {

@@ -142,6 +142,7 @@ type Manager struct {
 		// come since: see lostTail.
 		written map[cluster.TopicPartition]int64
 	}
+	obeyed atomic.Int64 // see ObeyedUnder
 
 	mu struct {
 		sync.RWMutex
@@ -181,6 +182,7 @@ func New(o Options) *Manager {
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.mu.partitions = make(map[cluster.TopicPartition]*Partition)
 	m.controller.epoch, m.controller.written = -1, o.Logs.HighWatermarks()
+	m.obeyed.Store(-1)
 	m.metrics = newMetrics(m, o.Metrics)
 	return m
 }
