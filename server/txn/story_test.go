@@ -86,6 +86,8 @@ func (s *story) play(line string, words []string) {
 		l := s.w.log(tp(words[1]))
 		l.absent, l.deleted = deed == "absent", deed == "delete"
 		s.w.mu.Unlock()
+	case "given":
+		s.given(words)
 	case "elect":
 		s.c.Close()
 		epoch, _ := strconv.Atoi(words[1])
@@ -111,6 +113,24 @@ func (s *story) play(line string, words []string) {
 	default:
 		s.t.Fatalf("what is %q?", deed)
 	}
+}
+
+// given is what an earlier coordinator has left in the log: a transactional id, its producer, its state and partitions. The next
+// one that is elected reads it.
+func (s *story) given(words []string) {
+	state, ok := stateNamed(words[3])
+	if !ok {
+		s.t.Fatalf("what state is %q?", words[3])
+	}
+	p, now := s.producer(words), nowMillis()
+	m := metadata{state: state, producerID: p.ID, epoch: p.Epoch, timeout: 5000, partitions: partitions{}, updated: now, started: now}
+	for _, tp := range topics(words[4:]) {
+		m.partitions[tp] = struct{}{}
+	}
+	b := newBatch(p.TransactionalID, &m, now)
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.writeLocked(b)
 }
 
 func (s *story) init(line string, words []string) {

@@ -126,13 +126,7 @@ func (s stateLog) Append(_, epoch int32, b []byte, _ time.Duration, done func(er
 	}
 	does, told := s.stepLocked()
 	if does {
-		h, err := batch.Check(b)
-		if err != nil {
-			panic(err)
-		}
-		batch.SetOffset(b, s.mu.end)
-		s.mu.state = append(s.mu.state, b...)
-		s.mu.end += int64(h.Count)
+		s.writeLocked(b)
 	}
 	if told && s.mu.hold {
 		s.mu.held = append(s.mu.held, func() { done(nil) })
@@ -142,6 +136,16 @@ func (s stateLog) Append(_, epoch int32, b []byte, _ time.Duration, done func(er
 	if told {
 		done(nil)
 	}
+}
+
+func (w *world) writeLocked(b []byte) {
+	h, err := batch.Check(b)
+	if err != nil {
+		panic(err)
+	}
+	batch.SetOffset(b, w.mu.end)
+	w.mu.state = append(w.mu.state, b...)
+	w.mu.end += int64(h.Count)
 }
 
 func (w *world) release() {
