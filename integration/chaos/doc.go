@@ -52,14 +52,17 @@
 // Kafka before KIP-890's second part cannot prevent (KAFKA-17754): that a request which was late lands in the next
 // transaction of the same producer. Such a record shows as aborted-read, such an end as precommitted-read or
 // torn-transaction, with Apache Kafka as with Ottla. It takes a link between clients and brokers that delivers late;
-// those are not cut.
+// those are not cut, and no run has shown it. TestTransactionalRequestsAtTheEdges in package integration does, of both.
 //
 // Apache Kafka 3.9.1 keeps all this, but does not always come back. If a broker's session with ZooKeeper ends while the
 // broker loads a partition of __transaction_state, the question for the topic's partitions fails, and the loading ends
 // without a trace: until it restarts, the broker answers COORDINATOR_LOAD_IN_PROGRESS for the transactional ids there
 // whenever it leads that partition, and the markers of decided transactions are not written. The run tells of it as
 // trouble, "no transaction of chaos-copier-1 was committed" (seen with -contender apache -seed 5
-// -faults kill-coordinator,stop,isolate,one-way,kill,cut, when a stopped broker woke up); with Ottla no run may.
+// -faults kill-coordinator,stop,isolate,one-way,kill,cut, when a stopped broker woke up); with Ottla no run may. Apart from that
+// the control runs are clean: lately with -seed 23 -duration 3m (12 faults, kill-coordinator among them, and 634 transactions of
+// 112 producers), and with -seed 25 -duration 2m -faults kill-coordinator,expire,isolate,one-way,stop (16 faults). So was two
+// Ottlas with a Kafka, -contender mixed -seed 24 -duration 3m (19 faults, 1005 transactions of 184 producers).
 //
 // # Carelessness
 //
