@@ -11,14 +11,16 @@ import (
 	"ottla/integration/testcluster"
 )
 
-// saramaCopier copies the messages of a partition in transactions with their offsets, with sarama's producer. It aborts each
-// third transaction, and does it once more.
+// saramaCopier consumes the messages of a partition and produces copies of them in transactions with their offsets, with
+// sarama's clients. It aborts each third transaction, and does it once more.
 type saramaCopier struct {
 	t        *testing.T
 	cluster  *testcluster.Cluster
 	producer sarama.SyncProducer
+	consumer sarama.Consumer
+	feed     sarama.PartitionConsumer // from copied on
 	admin    *kadm.Client
-	messages []*sarama.ConsumerMessage
+	messages int
 	copied   int // of the messages, as the group's offset has it
 	count    int // of transactions
 	failed   int
@@ -31,10 +33,58 @@ func newSaramaCopier(t *testing.T, cluster *testcluster.Cluster, replicas, numbe
 	cluster.CreateTopic("in", 1, replicas, nil)
 	cluster.CreateTopic("out", 1, replicas, nil)
 	produceNumbers(t, franzAt(t, cluster.Addrs()[0]), "in", numbers)
-	c := &saramaCopier{t: t, cluster: cluster, messages: consumePartition(t, cluster, "in", 0, numbers)}
+	conf := saramaConfig()
+	conf.Consumer.IsolationLevel, conf.Consumer.Retry.Backoff, conf.Consumer.MaxWaitTime = sarama.ReadCommitted, 100*time.Millisecond, 100*time.Millisecond
+	consumer, err := sarama.NewConsumer(cluster.Addrs(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &saramaCopier{t: t, cluster: cluster, consumer: consumer, messages: numbers}
 	c.admin = kadm.NewClient(franzAt(t, cluster.Addrs()[0]))
 	c.open()
+	c.seek()
+	t.Cleanup(func() { _ = c.feed.Close(); _ = consumer.Close() })
 	return c
+}
+
+// seek goes back to what is to be copied next.
+func (c *saramaCopier) seek() {
+	c.t.Helper()
+	if c.feed != nil {
+		_ = c.feed.Close() // its errors have passed
+	}
+	for ctx := patient(c.t); ; {
+		feed, err := c.consumer.ConsumePartition("in", 0, int64(c.copied))
+		if err == nil {
+			c.feed = feed
+			return
+		}
+		select {
+		case <-ctx.Done():
+			c.t.Fatalf("consume from %d: %v", c.copied, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// next consumes what is to be copied in a transaction.
+func (c *saramaCopier) next() (messages []*sarama.ConsumerMessage) {
+	c.t.Helper()
+	const size = 25
+	for ctx := patient(c.t); len(messages) < min(size, c.messages-c.copied); {
+		select {
+		case m := <-c.feed.Messages():
+			if want := int64(c.copied + len(messages)); m.Offset != want {
+				c.t.Fatalf("consumed offset %d, want %d", m.Offset, want)
+			}
+			messages = append(messages, m)
+		case err := <-c.feed.Errors():
+			c.t.Logf("it goes on consuming after: %v", err)
+		case <-ctx.Done():
+			c.t.Fatalf("consumed %d messages from %d on", len(messages), c.copied)
+		}
+	}
+	return messages
 }
 
 // open begins a life of the producer: what its last one has left is decided when it returns.
@@ -69,17 +119,17 @@ func (c *saramaCopier) until(copied int) {
 			_ = c.producer.Close()
 			c.open()
 			c.copied = c.committed()
+			c.seek()
 		}
 	}
 }
 
 func (c *saramaCopier) transaction() error {
-	const size = 25
 	c.count++
 	if err := c.producer.BeginTxn(); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	some := c.messages[c.copied:min(len(c.messages), c.copied+size)]
+	some := c.next()
 	for _, m := range some {
 		copied := &sarama.ProducerMessage{Topic: "out", Key: sarama.ByteEncoder(m.Key), Value: sarama.ByteEncoder(m.Value)}
 		if _, _, err := c.producer.SendMessage(copied); err != nil {
@@ -95,6 +145,7 @@ func (c *saramaCopier) transaction() error {
 		if err := c.producer.AbortTxn(); err != nil {
 			return fmt.Errorf("abort: %w", err)
 		}
+		c.seek()
 		return nil
 	}
 	if err := c.producer.CommitTxn(); err != nil {
@@ -127,11 +178,11 @@ func (c *saramaCopier) committed() int {
 // check compares what came out with what went in.
 func (c *saramaCopier) check() {
 	c.t.Helper()
-	c.until(len(c.messages))
+	c.until(c.messages)
 	if err := c.producer.Close(); err != nil {
 		c.t.Error(err)
 	}
-	committedNumbers(c.t, c.cluster.Addrs(), "out", len(c.messages))
+	committedNumbers(c.t, c.cluster.Addrs(), "out", c.messages)
 	caughtUp(c.t, c.cluster.Addrs(), saramaGroup, "in")
 }
 
