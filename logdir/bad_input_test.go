@@ -110,6 +110,12 @@ func TestBadInput(t *testing.T) {
 			func(d *damaged) {
 				d.write(d.name(0, suffixTxns), append([]byte{0, 9}, make([]byte, txnEntrySize-2)...))
 			}, "corrupt index"},
+		"a transaction index of another segment": {
+			func(d *damaged) { d.aborted(1, txnEntry{7, 2, 3, 4}) }, "corrupt index"},
+		"a transaction index of a segment that is no more": {
+			func(d *damaged) { d.aborted(len(d.bases)-1, txnEntry{7, 2, 100_000, 4}) }, "corrupt index"},
+		"a transaction that ends before it begins": {
+			func(d *damaged) { d.aborted(0, txnEntry{7, 4, 3, 4}) }, "corrupt index"},
 		"a snapshot with a wrong CRC": {
 			func(d *damaged) {
 				name := filepath.Join(d.dir, "orders-0", offsetName(badInputRecords, suffixSnapshot))
@@ -149,6 +155,12 @@ func TestBadInput(t *testing.T) {
 			d.serves(m)
 		})
 	}
+}
+
+// aborted gives a segment a transaction index.
+func (d *damaged) aborted(segment int, e txnEntry) {
+	d.t.Helper()
+	d.write(d.name(segment, suffixTxns), e.append(nil))
 }
 
 // offsetBytes replaces the last entry of an offset index.
@@ -202,6 +214,11 @@ func TestAnIndexThatLiesIsPassedOver(t *testing.T) {
 				}
 				return b
 			})
+		},
+		"the index of an earlier segment": func(d *damaged) { d.write(d.name(1, suffixOffsets), d.read(d.name(0, suffixOffsets))) },
+		"the index of an earlier segment for the newest": func(d *damaged) {
+			newest := d.name(len(d.bases)-1, suffixOffsets)
+			d.write(newest, d.read(d.name(0, suffixOffsets))[:len(d.read(newest))])
 		},
 		"offsets of another segment": func(d *damaged) {
 			d.change(suffixOffsets, func(b []byte) []byte {

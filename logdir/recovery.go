@@ -23,8 +23,15 @@ func (ld *loader) recover() (end int64, recovered bool, err error) {
 		from = min(from, ld.firstUnsynced())
 	}
 	if from == len(list) {
-		end, err = list[from-1].findEnd()
-		return end, false, err
+		last := list[from-1]
+		if end, err = last.findEnd(); err != nil {
+			return end, false, err
+		}
+		err := last.txns.within(last.base, end)
+		if err == nil {
+			return end, false, nil
+		}
+		from = ld.rebuilt(from-1, err)
 	}
 	end, err = ld.walk(from)
 	return end, true, err
@@ -39,15 +46,24 @@ func (ld *loader) firstDamaged() (int, error) {
 			return i, nil
 		}
 		err := s.loadIndexes()
+		if err == nil && i+1 < len(l.list()) {
+			err = s.txns.within(s.base, l.list()[i+1].base)
+		}
 		if errors.Is(err, ErrCorruptIndex) {
-			l.m.log.WithError(err).Warnf("%v: indexes of the segments from %d on are rebuilt", l.tp, s.base)
-			return i, nil
+			return ld.rebuilt(i, err), nil
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
 	return len(l.list()), nil
+}
+
+// rebuilt tells that the indexes of segment i, and of those after it, are built anew.
+func (ld *loader) rebuilt(i int, why error) int {
+	l := ld.l
+	l.m.log.WithError(why).Warnf("%v: indexes of the segments from %d on are rebuilt", l.tp, l.list()[i].base)
+	return i
 }
 
 // firstUnsynced is the number of the segment from which on indexes are not trusted after a crash: the one
@@ -62,11 +78,11 @@ func (s *segment) findEnd() (int64, error) {
 	if size == 0 {
 		return s.base, nil
 	}
-	start := int64(0)
+	last := s.base
 	if e, ok := s.offsets.latest(); ok {
-		start = int64(e.position)
+		last += int64(e.relative)
 	}
-	c, err := s.scan(start, size)
+	c, err := s.scanFor(last, size)
 	if err != nil {
 		return 0, err
 	}
@@ -178,6 +194,7 @@ func (w *walker) segment(s *segment) (torn, err error) {
 	size := s.size.Load()
 	s.size.Store(0)
 	s.latest.Store(nil)
+	s.unconfirmed.Store(false)
 	s.sinceIndexed = 0
 	c, err := s.scan(0, size)
 	if err != nil {

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -68,6 +69,13 @@ func (l *Log) countExpired(cfg *Config, now time.Time) int {
 	oldest := now.UnixMilli() - millis(cfg.RetentionAge)
 	list, most := l.list(), l.committedSegments()
 	for i := range most {
+		// Nothing is deleted for the sake of an index that is not the segment's.
+		if i+1 < len(list) || list[i].lastTime() < oldest {
+			if err := list[i].confirmTime(); err != nil && !errors.Is(err, ErrCorruptBatch) {
+				_ = l.failingRead(err) // that says it, if it is the disk
+				return i
+			}
+		}
 		if list[i].lastTime() >= oldest {
 			return i
 		}

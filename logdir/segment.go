@@ -41,6 +41,8 @@ type segment struct {
 	size atomic.Int64
 	// latest is the largest timestamp so far and the last offset of the first batch that has it.
 	latest atomic.Pointer[timeMark]
+	// unconfirmed says that latest is what a time index tells that a start has found, see confirmTime.
+	unconfirmed atomic.Bool
 	// modified is when the file was written last, in ms: what retention goes by without timestamps.
 	modified atomic.Int64
 
@@ -144,6 +146,7 @@ func (s *segment) loadIndexes() error {
 		}
 		s.latest.Store(&timeMark{e.timestamp, s.base + int64(e.relative)})
 	}
+	s.unconfirmed.Store(true)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"ottla/logdir/batch"
 )
@@ -27,15 +28,23 @@ func (l *Log) timestampIn(list []*segment, ts, start int64, end *mark) (offset, 
 	if err := l.dir.err(); err != nil {
 		return -1, -1, -1, false, err
 	}
+	highest := batch.NoTimestamp
 	for i, s := range list {
-		if s.maxTimestamp().timestamp < ts || i+1 < len(list) && list[i+1].base <= start {
+		if i+1 < len(list) && list[i+1].base <= start {
 			continue
 		}
-		size := s.size.Load()
-		if s.base == end.base {
-			size = end.position
+		young, err := l.holds(list, i, ts, &highest)
+		if err != nil {
+			return -1, -1, -1, false, err
 		}
-		offset, timestamp, epoch, found, err = s.timestampAtLeast(ts, start, size)
+		if !young {
+			continue
+		}
+		visible := &mark{offset: math.MaxInt64, position: s.size.Load()}
+		if s.base == end.base {
+			visible = end
+		}
+		offset, timestamp, epoch, found, err = s.timestampAtLeast(ts, start, visible)
 		if err != nil || found {
 			return offset, timestamp, epoch, found, err
 		}
@@ -59,23 +68,33 @@ func (l *Log) MaxTimestamp() (offset, timestamp int64, epoch int32, found bool, 
 	if l.cfg.Load().MessageFormat == 0 {
 		return l.OffsetForTimestamp(batch.NoTimestamp) // which says why not
 	}
-	largest := batch.NoTimestamp
-	for _, s := range l.list() {
-		largest = max(largest, s.maxTimestamp().timestamp)
-	}
-	if largest < 0 {
+	for {
+		list, newest := l.list(), 0
+		for i, s := range list {
+			if s.maxTimestamp().timestamp > list[newest].maxTimestamp().timestamp {
+				newest = i
+			}
+		}
+		if last := len(list) - 1; list[last].unconfirmed.Load() {
+			newest = last // more likely than another to have what its index does not tell
+		}
+		if list[newest].unconfirmed.Load() {
+			err := l.confirmTime(list, newest)
+			if err == nil || errors.Is(err, fs.ErrNotExist) && &l.list()[0] != &list[0] {
+				continue
+			}
+			return -1, -1, -1, false, l.failingRead(err)
+		}
+		if largest := list[newest].maxTimestamp().timestamp; largest >= 0 {
+			return l.OffsetForTimestamp(largest)
+		}
 		return -1, -1, -1, false, nil
 	}
-	return l.OffsetForTimestamp(largest)
 }
 
-// timestampAtLeast looks from the newest time entry that is too old on. size bounds what it may see.
-func (s *segment) timestampAtLeast(ts, start, size int64) (offset, timestamp int64, epoch int32, found bool, err error) {
-	position, err := s.startForTime(ts, start)
-	if err != nil {
-		return -1, -1, -1, false, err
-	}
-	c, err := s.scan(position, size)
+// timestampAtLeast looks from the newest time entry that is too old on, up to where others may see.
+func (s *segment) timestampAtLeast(ts, start int64, visible *mark) (offset, timestamp int64, epoch int32, found bool, err error) {
+	c, err := s.scanForTime(ts, start, visible)
 	if err != nil {
 		return -1, -1, -1, false, err
 	}
@@ -93,20 +112,6 @@ func (s *segment) timestampAtLeast(ts, start, size int64) (offset, timestamp int
 			return r.Offset, r.Timestamp, h.LeaderEpoch, ok, err
 		}
 	}
-}
-
-func (s *segment) startForTime(ts, start int64) (int64, error) {
-	from := start
-	// A strictly older entry: of several batches with the timestamp the entry names only one.
-	if e, ok, err := s.times.floor(ts - 1); err != nil {
-		return 0, err
-	} else if ok {
-		from = max(from, s.base+int64(e.relative))
-	}
-	if from <= s.base {
-		return 0, nil
-	}
-	return s.startFor(from)
 }
 
 // firstRecord finds the first record of a batch that is young enough and not below start.

@@ -230,6 +230,7 @@ func (s *segment) truncate(position, end int64, cfg *Config) error {
 // batches behind that one are read.
 func (s *segment) findLatest() error {
 	s.latest.Store(nil)
+	s.unconfirmed.Store(true) // entries that nobody has looked at yet may be the last ones now
 	start := int64(0)
 	if e, ok := s.times.latest(); ok {
 		at := s.base + int64(e.relative)

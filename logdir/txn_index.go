@@ -43,6 +43,9 @@ func parseTxnIndex(b []byte) ([]txnEntry, error) {
 			lastOffset:  int64(binary.BigEndian.Uint64(b[18:])),
 			lastStable:  int64(binary.BigEndian.Uint64(b[26:])),
 		}
+		if e.firstOffset > e.lastOffset {
+			return nil, fmt.Errorf("marker %d before its transaction, which begins at %d: %w", e.lastOffset, e.firstOffset, ErrCorruptIndex)
+		}
 		if n := len(entries); n > 0 && e.lastOffset <= entries[n-1].lastOffset {
 			return nil, fmt.Errorf("marker %d after marker %d: %w", e.lastOffset, entries[n-1].lastOffset, ErrCorruptIndex)
 		}
@@ -113,6 +116,16 @@ func (x *txnIndex) load() error {
 	}
 	if len(entries) > 0 {
 		x.entries.Store(&entries)
+	}
+	return nil
+}
+
+// within reports an index whose markers are not all in [from, to), as those of its segment are, as ErrCorruptIndex.
+func (x *txnIndex) within(from, to int64) error {
+	for _, e := range x.list() {
+		if e.lastOffset < from || e.lastOffset >= to {
+			return fmt.Errorf("%s: marker %d in a segment of [%d, %d): %w", x.file.name(), e.lastOffset, from, to, ErrCorruptIndex)
+		}
 	}
 	return nil
 }
