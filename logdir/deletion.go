@@ -24,9 +24,7 @@ func (m *Manager) Delete(tp cluster.TopicPartition) error {
 	delete(m.mu.logs, tp)
 	delete(m.mu.preferred, tp)
 	if !ok && quarantined {
-		delete(m.mu.folders, tp)
-		delete(m.mu.quarantined, tp)
-		m.metrics.quarantined.Dec()
+		m.releaseLocked(tp)
 	}
 	delay := m.configLocked(tp.Topic).FileDeleteDelay
 	m.mu.Unlock()

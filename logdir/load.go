@@ -269,7 +269,7 @@ func (ld *loader) finish(end int64, recovered bool, epochsErr error) error {
 	// An epoch that begins at the very end stays: its leader has not written yet.
 	l.epochs.truncateEnd(end + 1)
 	l.epochs.truncateStart(start)
-	if err := l.writeEpochsLocked(); err != nil {
+	if err := l.writeEpochsLocked(); err != nil && !isFull(err) { // the next flush tries again
 		return err
 	}
 	if !recovered {

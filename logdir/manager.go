@@ -47,11 +47,6 @@ type Manager struct {
 	checkpointing sync.Mutex // one writer of checkpoint files at a time
 }
 
-type quarantinedFolder struct {
-	dir    *logDir
-	folder string
-}
-
 // Log finds a partition's log.
 func (m *Manager) Log(tp cluster.TopicPartition) (*Log, bool) {
 	m.mu.RLock()
@@ -67,17 +62,6 @@ func (m *Manager) Logs() []*Log {
 	out := make([]*Log, 0, len(m.mu.logs))
 	for _, l := range m.mu.logs {
 		out = append(out, l)
-	}
-	return out
-}
-
-// Quarantined lists the partitions that could not be loaded, with the reason. Their files are untouched.
-func (m *Manager) Quarantined() map[cluster.TopicPartition]error {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	out := make(map[cluster.TopicPartition]error, len(m.mu.quarantined))
-	for tp, err := range m.mu.quarantined {
-		out[tp] = err
 	}
 	return out
 }

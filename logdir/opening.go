@@ -124,6 +124,7 @@ type folderToLoad struct {
 	tp     cluster.TopicPartition
 	// moving: another directory has a copy that the log is to move into.
 	moving bool
+	again  bool // it is quarantined, see Reload
 }
 
 func (m *Manager) loadAll(ctx context.Context) error {
@@ -185,7 +186,14 @@ func (m *Manager) loadOne(f folderToLoad) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, still := m.mu.quarantined[f.tp]; f.again && (!still || m.mu.closed) {
+		if l != nil {
+			l.closeFiles() // it was deleted meanwhile
+		}
+		return
+	}
 	if err == nil {
+		m.releaseLocked(f.tp)
 		m.mu.logs[f.tp] = l
 		l.moving.Store(f.moving)
 		m.compactLocked(l)
@@ -195,39 +203,6 @@ func (m *Manager) loadOne(f folderToLoad) {
 		return
 	}
 	m.quarantineLocked(f.tp, err, quarantinedFolder{f.dir, f.folder})
-}
-
-// quarantineLocked keeps a partition offline and its files as they are.
-func (m *Manager) quarantineLocked(tp cluster.TopicPartition, why error, folders ...quarantinedFolder) {
-	m.log.WithError(why).Errorf("%v is kept offline", tp)
-	m.mu.quarantined[tp] = why
-	m.mu.folders[tp] = folders
-	m.metrics.quarantined.Inc()
-}
-
-// Reload tries again to load a partition that is quarantined, after its files were mended.
-func (m *Manager) Reload(tp cluster.TopicPartition) error {
-	m.mu.Lock()
-	quarantined, ok := m.mu.folders[tp]
-	delete(m.mu.folders, tp)
-	delete(m.mu.quarantined, tp)
-	m.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("reload %v: %w", tp, ErrUnknownLog)
-	}
-	m.metrics.quarantined.Dec()
-	var there []folderToLoad
-	for _, q := range quarantined {
-		if _, err := m.fs.Stat(q.folder); len(quarantined) == 1 || !errors.Is(err, fs.ErrNotExist) {
-			there = append(there, folderToLoad{dir: q.dir, folder: q.folder, tp: tp})
-		}
-	}
-	for _, f := range m.settleTwins(there) {
-		m.loadOne(f)
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.mu.quarantined[tp]
 }
 
 // folders finds the logs of a directory, and the copies that others are moved into. Those on their way out are

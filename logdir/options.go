@@ -41,6 +41,9 @@ type Options struct {
 	// OnDirFailure hears, once for each, of directories that have failed. It is called on a goroutine
 	// of its own, with no lock held. Close waits for it, so it may not itself call Close.
 	OnDirFailure func(dir string, err error)
+	// OnReturn hears that partitions which had been kept offline, since their disk was full, are there again. It is called as
+	// OnDirFailure is.
+	OnReturn func()
 }
 
 func (o *Options) fill() {

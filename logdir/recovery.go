@@ -132,7 +132,7 @@ func (ld *loader) walk(from int) (end int64, err error) {
 			return w.next, ld.cut(i, torn)
 		}
 		if i+1 < len(list) {
-			if err := errors.Join(s.seal(false), s.settle()); err != nil {
+			if err := w.closed(s); err != nil {
 				return 0, err
 			}
 		}
@@ -184,6 +184,8 @@ type walker struct {
 	// lost in the crash and what follows was cut off before.
 	epoch int32
 	buf   []byte
+	// unindexed: there was no space for the segment's indexes.
+	unindexed bool
 }
 
 // segment takes in one segment. torn is why it ends earlier than its file.
@@ -195,7 +197,7 @@ func (w *walker) segment(s *segment) (torn, err error) {
 	s.size.Store(0)
 	s.latest.Store(nil)
 	s.unconfirmed.Store(false)
-	s.sinceIndexed = 0
+	s.sinceIndexed, w.unindexed = 0, false
 	c, err := s.scan(0, size)
 	if err != nil {
 		return nil, err
@@ -268,7 +270,7 @@ func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) e
 	if err != nil {
 		return err
 	}
-	if err := s.added(h, w.ld.cfg.IndexIntervalBytes); err != nil {
+	if err := w.noted(s, h); err != nil {
 		return err
 	}
 	if h.LeaderEpoch >= 0 {

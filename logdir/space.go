@@ -26,6 +26,9 @@ type space struct {
 	low  atomic.Bool // at the last look there was less than the reserve
 	// full: a write has found no space. struck: one has since the last look.
 	full, struck atomic.Bool
+	// unindexed: there are segments without indexes, see goWithout.
+	unindexed atomic.Bool
+	reloaded  time.Time // when reloadFull has tried last; the scheduler's
 }
 
 // took notes that n bytes were appended.
@@ -70,6 +73,9 @@ func (m *Manager) watchSpace() {
 	for _, d := range m.liveDirs() {
 		if s := &d.space; s.reserve > 0 || s.full.Load() {
 			d.look()
+		}
+		if !d.space.full.Load() {
+			d.reloadFull(time.Now())
 		}
 	}
 }

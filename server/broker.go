@@ -271,6 +271,7 @@ func (b *Broker) openLogs(ctx context.Context) error {
 		ProducerExpiryCheckInterval: c.ProducerExpiryCheckInterval, MinFreeBytes: c.MinFreeBytes,
 		Cleaner: cleanerOptions(b.live.Current()), Log: b.loggers.Named("logdir"), Metrics: b.metrics,
 		OnDirFailure: func(dir string, err error) { b.dirFailed(notifying, dir, err) },
+		OnReturn:     func() { b.partitionsReturned(notifying) },
 	}, b.topics.log)
 	if err != nil {
 		stop()
@@ -391,6 +392,17 @@ func (b *Broker) dirFailed(ctx context.Context, dir string, err error) {
 	b.replicas.DirFailed(dir)
 	if err := b.zk.NotifyLogDirFailure(ctx, b.id); err != nil {
 		b.log.Errorf("Log directory %s: tell the controller: %v", dir, err)
+	}
+}
+
+// partitionsReturned has the controller ask again for partitions that it was told are offline: by the only word there is, that
+// something has happened to this broker's directories.
+func (b *Broker) partitionsReturned(ctx context.Context) {
+	if !b.hosting.Load() {
+		return
+	}
+	if err := b.zk.NotifyLogDirFailure(ctx, b.id); err != nil {
+		b.log.Errorf("Partitions are back: tell the controller: %v", err)
 	}
 }
 
