@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,14 @@ type load struct {
 	acknowledged int
 	refused      int
 	failed       error // other than for want of space
+	flushed      int   // batches that are synced
+	// doubtful: the disk is about to fail. Of a sync that is under way when its file system is shut down, ext4 may say that it went
+	// well though it did not (seen with Linux 6.18).
+	doubtful atomic.Bool
 }
+
+// flushEvery is how many batches a load appends between two flushes.
+const flushEvery = 50
 
 func (w *load) run(stop <-chan struct{}) {
 	for {
@@ -45,6 +53,9 @@ func (w *load) run(stop <-chan struct{}) {
 		switch {
 		case err == nil:
 			w.acknowledged++
+			if w.acknowledged%flushEvery == 0 && w.log.Flush() == nil && !w.doubtful.Load() {
+				w.flushed = w.acknowledged
+			}
 		case errors.Is(err, ErrDiskFull):
 			w.refused++
 			time.Sleep(time.Millisecond) // as a client that tries again does
