@@ -21,25 +21,34 @@ func (a *API) alterConfigs(c *call, req *kmsg.AlterConfigsRequest) {
 	resp := kmsg.NewPtrAlterConfigsResponse()
 	ctx, cancel := c.adminContext(0)
 	defer cancel()
-	count := map[configResource]int{}
-	for _, r := range req.Resources {
-		count[configResource{r.ResourceType, r.ResourceName}]++
+	resources := make([]configResource, len(req.Resources))
+	for i, r := range req.Resources {
+		resources[i] = configResource{r.ResourceType, r.ResourceName}
 	}
-	for i := range req.Resources {
-		r := &req.Resources[i]
-		resource := configResource{r.ResourceType, r.ResourceName}
-		err := error(nil)
-		if count[resource] > 1 {
-			err = errTwinResources
-		} else {
-			err = a.replaceConfigs(ctx, resource, r.Configs, req.ValidateOnly)
-		}
+	a.changeEach(resources, func(i int) error {
+		return a.replaceConfigs(ctx, resources[i], req.Resources[i].Configs, req.ValidateOnly)
+	}, func(r configResource, code int16, message *string) {
 		out := kmsg.NewAlterConfigsResponseResource()
-		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = a.explain("change "+resource.String(), err)
+		out.ResourceType, out.ResourceName, out.ErrorCode, out.ErrorMessage = r.kind, r.name, code, message
 		resp.Resources = append(resp.Resources, out)
-	}
+	})
 	c.reply(resp)
+}
+
+// changeEach changes the resources of a request, by their places in it, and answers for each. One that is named twice is refused.
+func (a *API) changeEach(resources []configResource, change func(i int) error, answer func(r configResource, code int16, message *string)) {
+	count := map[configResource]int{}
+	for _, r := range resources {
+		count[r]++
+	}
+	for i, r := range resources {
+		err := error(errTwinResources)
+		if count[r] == 1 {
+			err = change(i)
+		}
+		code, message := a.explain("change "+r.String(), err)
+		answer(r, code, message)
+	}
 }
 
 func (a *API) replaceConfigs(ctx context.Context, r configResource, configs []kmsg.AlterConfigsRequestResourceConfig, validateOnly bool) error {

@@ -16,24 +16,17 @@ func (a *API) incrementalAlterConfigs(c *call, req *kmsg.IncrementalAlterConfigs
 	resp := kmsg.NewPtrIncrementalAlterConfigsResponse()
 	ctx, cancel := c.adminContext(0)
 	defer cancel()
-	count := map[configResource]int{}
-	for _, r := range req.Resources {
-		count[configResource{r.ResourceType, r.ResourceName}]++
+	resources := make([]configResource, len(req.Resources))
+	for i, r := range req.Resources {
+		resources[i] = configResource{r.ResourceType, r.ResourceName}
 	}
-	for i := range req.Resources {
-		r := &req.Resources[i]
-		resource := configResource{r.ResourceType, r.ResourceName}
-		err := error(nil)
-		if count[resource] > 1 {
-			err = errTwinResources
-		} else {
-			err = a.changeConfigs(ctx, resource, r.Configs, req.ValidateOnly)
-		}
+	a.changeEach(resources, func(i int) error {
+		return a.changeConfigs(ctx, resources[i], req.Resources[i].Configs, req.ValidateOnly)
+	}, func(r configResource, code int16, message *string) {
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
-		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = a.explain("change "+resource.String(), err)
+		out.ResourceType, out.ResourceName, out.ErrorCode, out.ErrorMessage = r.kind, r.name, code, message
 		resp.Resources = append(resp.Resources, out)
-	}
+	})
 	c.reply(resp)
 }
 
