@@ -33,6 +33,8 @@ type AppendResult struct {
 	// Records and Bytes are how much was written, for metrics.
 	Records int64
 	Bytes   int
+	// Conversion is what it has cost to store them otherwise than as they came.
+	Conversion batch.Conversion
 	// Duplicate: the batch was in the log already, and nothing was written.
 	Duplicate bool
 }
@@ -84,7 +86,7 @@ func (l *Log) AppendVerified(records []byte, leaderEpoch int32, o Origin, produc
 	} else if n > cfg.SegmentBytes {
 		return refused(-1), fmt.Errorf("batch of %d bytes in segments of %d: %w", n, cfg.SegmentBytes, ErrBatchTooLarge)
 	}
-	a := leaderAppend{log: l, cfg: cfg, batch: checked.Batch, header: checked.Header, epoch: leaderEpoch, origin: o, guard: g, now: now}
+	a := leaderAppend{log: l, cfg: cfg, batch: checked.Batch, header: checked.Header, cost: checked.Conversion, epoch: leaderEpoch, origin: o, guard: g, now: now}
 	return a.run()
 }
 
@@ -143,6 +145,7 @@ type leaderAppend struct {
 	cfg      *Config
 	batch    []byte
 	header   batch.Header
+	cost     batch.Conversion
 	epoch    int32
 	origin   Origin
 	guard    Guard
@@ -230,7 +233,7 @@ func (a *leaderAppend) number() {
 func (a *leaderAppend) result() AppendResult {
 	h := &a.header
 	r := AppendResult{FirstOffset: h.BaseOffset, LastOffset: h.LastOffset(), LogAppendTime: -1, LogStartOffset: a.log.LogStartOffset(),
-		MaxTimestamp: h.MaxTimestamp, Records: int64(h.Count), Bytes: len(a.batch)}
+		MaxTimestamp: h.MaxTimestamp, Records: int64(h.Count), Bytes: len(a.batch), Conversion: a.cost}
 	if h.TimestampType() == batch.LogAppendTime {
 		r.LogAppendTime = h.MaxTimestamp
 	}

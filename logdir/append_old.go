@@ -52,7 +52,7 @@ func (l *Log) appendConverted(records []byte, leaderEpoch int32, o Origin, versi
 	if err != nil {
 		return refused(-1), appendError(err)
 	}
-	a := leaderAppend{log: l, cfg: cfg, batch: c.Batches, header: h, epoch: leaderEpoch, origin: o, guard: g, now: now}
+	a := leaderAppend{log: l, cfg: cfg, batch: c.Batches, header: h, cost: c.Conversion, epoch: leaderEpoch, origin: o, guard: g, now: now}
 	return a.run()
 }
 
@@ -145,7 +145,7 @@ func (l *Log) appendMessagesLocked(records []byte, o Origin, cfg *Config) (r App
 		}
 	}
 	r = AppendResult{FirstOffset: base, LastOffset: last, LogAppendTime: -1, LogStartOffset: l.LogStartOffset(), MaxTimestamp: c.MaxTimestamp,
-		Records: int64(c.Records), Bytes: len(c.Batches)}
+		Records: int64(c.Records), Bytes: len(c.Batches), Conversion: c.Conversion}
 	if cfg.TimestampType == batch.LogAppendTime {
 		r.LogAppendTime, l.mu.appendTime = now, now
 	}

@@ -30,6 +30,19 @@ func changed(f func(b []byte)) []byte {
 	return b
 }
 
+const invalidTimestamp = "One or more records have been rejected due to invalid timestamp"
+
+func appendTime(c *Config) { c.TimestampType = batch.LogAppendTime }
+
+// markedAppendTime is a batch of one record that says that its time is the leader's.
+func markedAppendTime(codec batch.Codec, ts int64) []byte {
+	b := batch.NewBuilder(batch.PlainOptions(codec))
+	b.Append(ts, nil, []byte("v"))
+	out := bytes.Clone(b.Bytes())
+	batch.SetLogAppendTime(out, ts)
+	return out
+}
+
 // TestProduceAnswers holds the log to what Apache Kafka 3.9.1 answered to the same bytes.
 func TestProduceAnswers(t *testing.T) {
 	zstd := batch.NewBuilder(batch.PlainOptions(batch.Zstd))
@@ -41,7 +54,8 @@ func TestProduceAnswers(t *testing.T) {
 		want     error
 		logStart int64 // -1 if the answer does not carry it
 		message  string
-		refused  int // record errors
+		refused  int    // record errors
+		first    string // the message of the first of them, if it matters
 	}{
 		"a good batch":                           {records: plain(0, 2, 1000)},
 		"base offset 77":                         {records: changed(func(b []byte) { b[7] = 77 }), want: ErrInvalidRecord},
@@ -59,12 +73,15 @@ func TestProduceAnswers(t *testing.T) {
 		"batch length 20":                        {records: changed(func(b []byte) { b[11] = 20 }), want: ErrCorruptBatch, logStart: -1},
 		"a client's control bit":                 {records: changed(func(b []byte) { b[22] |= 0x20 }), want: ErrInvalidRecord},
 		"a client's LogAppendTime bit":           {records: changed(func(b []byte) { b[22] |= 0x08 })},
+		"that bit where leaders set it":          {records: changed(func(b []byte) { b[22] |= 0x08 }), config: appendTime, want: ErrInvalidTimestamp, refused: 2, message: invalidTimestamp, first: "Invalid timestamp type in message DefaultRecord(offset=0, timestamp=1001, key=2 bytes, value=2 bytes). Producer should not set timestamp type to LogAppendTime."},
+		"that bit on what stays compressed":      {records: markedAppendTime(batch.Gzip, 5), config: appendTime, want: ErrInvalidTimestamp, refused: 1, message: invalidTimestamp, first: "Invalid timestamp type in message PartialDefaultRecord(offset=0, timestamp=5, key=0 bytes, value=1 bytes). Producer should not set timestamp type to LogAppendTime."},
+		"that bit and no timestamp":              {records: markedAppendTime(batch.None, -1), want: ErrInvalidTimestamp, refused: 1, message: invalidTimestamp, first: "Invalid timestamp type in message DefaultRecord(offset=0, timestamp=-1, key=0 bytes, value=1 bytes). Producer should not set timestamp type to LogAppendTime."},
 		"codec 7":                                {records: changed(func(b []byte) { b[22] |= 7 }), want: ErrUnknownCodec},
 		"reserved bit 7":                         {records: changed(func(b []byte) { b[22] |= 0x80 })},
 		"zstd in produce v6":                     {records: bytes.Clone(zstd.Bytes()), version: 6, want: ErrUnsupportedCompression, logStart: -1},
 		"zstd in produce v7":                     {records: bytes.Clone(zstd.Bytes()), version: 7},
 		"no key for a compacted topic":           {records: bytes.Clone(zstd.Bytes()), config: func(c *Config) { c.Compact = true }, want: ErrInvalidRecord, refused: 1, message: "One or more records have been rejected due to 1 record errors in total, and only showing the first three errors at most: [RecordError(batchIndex=0, message='Compacted topic cannot accept message without key in topic partition orders-0')]"},
-		"older than the topic takes":             {records: plain(0, 2, 1), config: func(c *Config) { c.TimestampBeforeMax = time.Hour }, want: ErrInvalidTimestamp, refused: 2, message: "One or more records have been rejected due to invalid timestamp"},
+		"older than the topic takes":             {records: plain(0, 2, 1), config: func(c *Config) { c.TimestampBeforeMax = time.Hour }, want: ErrInvalidTimestamp, refused: 2, message: invalidTimestamp},
 		"recompressed beyond max.message.bytes":  {records: compressible(), config: func(c *Config) { c.MaxMessageBytes, c.CompressionType = 1000, "uncompressed" }, want: ErrTooLarge, logStart: -1},
 		"small only when compressed, but enough": {records: compressible(), config: func(c *Config) { c.MaxMessageBytes = 1000 }},
 		"larger than a segment":                  {records: plain(0, 2, 1), config: func(c *Config) { c.SegmentBytes = 70 }, want: ErrBatchTooLarge, logStart: -1},
@@ -91,6 +108,9 @@ func TestProduceAnswers(t *testing.T) {
 			var details *AppendError
 			if errors.As(err, &details); details == nil && tc.message != "" || details != nil && (details.Message != tc.message || len(details.RecordErrors) != tc.refused) {
 				t.Errorf("details %+v, want %q", details, tc.message)
+			}
+			if tc.first != "" && (details == nil || details.RecordErrors[0].Message != tc.first) {
+				t.Errorf("details %+v, want %q", details, tc.first)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package batch
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 var (
@@ -22,6 +23,7 @@ type Converted struct {
 	Records int
 	// MaxTimestamp is the largest of the records'.
 	MaxTimestamp int64
+	Conversion   Conversion
 }
 
 // Convert checks whole messages or batches, whose CRCs were checked before, as a leader must, and makes of them what is
@@ -29,6 +31,13 @@ type Converted struct {
 // timestamps of wrapped messages become right whatever they were. Errors: those of Validate, ErrFormat, ErrCorrupt (the CRC
 // of a message in a wrapper), ErrHeaders, ErrNegativeTimestamp, ErrZstd.
 func Convert(records []byte, magic int8, base int64, r *Rules) (Converted, error) {
+	began := time.Now()
+	out, err := convert(records, magic, base, r)
+	out.Conversion = Conversion{Records: out.Records, Temporary: len(out.Batches), Took: time.Since(began)}
+	return out, err
+}
+
+func convert(records []byte, magic int8, base int64, r *Rules) (Converted, error) {
 	c := conversion{rules: r, magic: magic, base: base}
 	source, err := c.survey(records)
 	if err != nil {

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"errors"
+	"time"
 )
 
 // ErrZstd says that records are compressed by zstd, which no message of magic 0 or 1 can be.
@@ -12,7 +13,11 @@ var ErrZstd = errors.New("zstd in a message format before 2")
 //
 // What the older format cannot hold is lost: headers, producers, and in magic 0 timestamps. Markers of transactions are
 // left out, and data that was aborted is there as any other: the readers are from before transactions.
-type Downgrade struct{ set messageSet }
+type Downgrade struct {
+	set messageSet
+	// Cost is that of all batches so far.
+	Cost Conversion
+}
 
 // Append appends to dst the whole batch b as messages of a magic, as it is if it is of that magic or an older one. Of
 // records that are not compressed together those below the offset from are left out: some librdkafka takes what
@@ -29,6 +34,7 @@ func (d *Downgrade) Append(dst, b []byte, magic int8, from int64) ([]byte, error
 	case h.IsControl():
 		return dst, nil
 	}
+	began := time.Now()
 	if err := d.set.begin(dst, magic, Compression{Codec: h.Codec()}, h.TimestampType(), h.MaxTimestamp); err != nil {
 		return dst, err
 	}
@@ -40,5 +46,7 @@ func (d *Downgrade) Append(dst, b []byte, magic int8, from int64) ([]byte, error
 			return dst, err
 		}
 	}
-	return d.set.end()
+	out, err := d.set.end()
+	d.Cost.Add(Conversion{Records: d.set.n, Temporary: len(out) - len(dst), Took: time.Since(began)})
+	return out, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // ErrInvalidTimestamp says that records are older or younger than the topic allows.
@@ -59,8 +60,9 @@ type Rules struct {
 // Checked is what Validate found out.
 type Checked struct {
 	// Batch is the batch to append: the one given, or a new one if it had to be compressed anew.
-	Batch  []byte
-	Header Header
+	Batch      []byte
+	Header     Header
+	Conversion Conversion
 }
 
 // Validate checks the one whole batch b, whose CRC was checked before, as a leader must, and makes it
@@ -77,7 +79,7 @@ func Validate(b []byte, h Header, r *Rules) (Checked, error) {
 			return Checked{}, err
 		}
 	}
-	payload := b[HeaderSize:h.SizeInBytes()]
+	payload, opened := b[HeaderSize:h.SizeInBytes()], 0
 	if source != None {
 		buf := payloads.Get().(*[]byte)
 		defer putPayload(buf)
@@ -85,7 +87,7 @@ func Validate(b []byte, h Header, r *Rules) (Checked, error) {
 		if payload, err = Decompress((*buf)[:0], source, payload, MaxDecompressed); err != nil {
 			return Checked{}, err
 		}
-		*buf = payload
+		*buf, opened = payload, len(payload)
 	}
 	maxTimestamp, err := checkRecords(&h, payload, r)
 	if err != nil {
@@ -100,7 +102,7 @@ func Validate(b []byte, h Header, r *Rules) (Checked, error) {
 			setTimestamps(b[:h.SizeInBytes()], r.Type, maxTimestamp)
 			h = decodeHeader(b)
 		}
-		return Checked{Batch: b[:h.SizeInBytes()], Header: h}, nil
+		return Checked{Batch: b[:h.SizeInBytes()], Header: h, Conversion: Conversion{Temporary: opened}}, nil
 	}
 	return recompress(h, r, payload, maxTimestamp)
 }
@@ -115,6 +117,7 @@ func putPayload(b *[]byte) {
 }
 
 func recompress(h Header, r *Rules, payload []byte, maxTimestamp int64) (Checked, error) {
+	began := time.Now()
 	h.Attributes = h.Attributes&^(attrCodec|attrLogAppendTime) | int16(r.Target.Codec)
 	if r.Type == LogAppendTime {
 		h.Attributes |= attrLogAppendTime
@@ -124,7 +127,8 @@ func recompress(h Header, r *Rules, payload []byte, maxTimestamp int64) (Checked
 	if err != nil {
 		return Checked{}, err
 	}
-	return Checked{Batch: out, Header: decodeHeader(out)}, nil
+	cost := Conversion{Records: int(h.Count), Temporary: len(payload) + len(out), Took: time.Since(began)}
+	return Checked{Batch: out, Header: decodeHeader(out), Conversion: cost}, nil
 }
 
 // checkClientHeader refuses headers that no producer writes.
@@ -166,7 +170,8 @@ func checkRecords(h *Header, payload []byte, r *Rules) (maxTimestamp int64, err 
 			ts = h.MaxTimestamp
 		}
 		maxTimestamp = max(maxTimestamp, ts)
-		if r.Compacted && !hasKey || checkTime && ts != NoTimestamp && (ts < oldest || ts > youngest) {
+		timed := checkTime && ts != NoTimestamp
+		if r.Compacted && !hasKey || timed && (ts < oldest || ts > youngest) || whole && !timed {
 			bad = bad.refuse(i, h, payload[at:], ts, r)
 		}
 		at = next
@@ -186,8 +191,21 @@ func (e *RecordsError) refuse(index int32, h *Header, p []byte, ts int64, r *Rul
 	if r.Compacted && !record.hasKey {
 		return e.add(index, ErrInvalidRecord, "Compacted topic cannot accept message without key in topic partition "+r.Partition.String())
 	}
+	if h.TimestampType() == LogAppendTime && (r.Type == LogAppendTime || ts == NoTimestamp) {
+		// Only a leader knows that time. Where it will not be used, and looks like any other, Kafka does not mind.
+		return e.add(index, ErrInvalidTimestamp, fmt.Sprintf("Invalid timestamp type in message %s(offset=%d, timestamp=%d, key=%d bytes, value=%d bytes)."+
+			" Producer should not set timestamp type to LogAppendTime.", r.recordName(h), h.BaseOffset+int64(record.offsetDelta), ts, len(record.key), len(record.value)))
+	}
 	return e.add(index, ErrInvalidTimestamp, fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
 		ts, h.BaseOffset+int64(record.offsetDelta), r.Now-r.BeforeMax, r.Now+r.AfterMax))
+}
+
+// recordName is what Kafka calls a record in a message: it does not read all of those that stay compressed as they are.
+func (r *Rules) recordName(h *Header) string {
+	if c := h.Codec(); c != None && (r.Keep || r.Target.Codec == c) {
+		return "PartialDefaultRecord"
+	}
+	return "DefaultRecord"
 }
 
 func (e *RecordsError) add(index int32, cause error, message string) *RecordsError {
