@@ -68,6 +68,7 @@ func (d *logDir) fail(tp cluster.TopicPartition, err error) error {
 	}
 	d.m.log.WithError(err).Errorf("log directory %s goes offline; it failed at %v", d.path, tp)
 	d.m.metrics.offlineDirs.Inc()
+	d.m.metrics.offline.WithLabelValues(d.path).Set(1)
 	if f := d.m.o.OnDirFailure; f != nil {
 		// Not as a background job: those may be waiting for the very disk that failed.
 		d.m.notices.Go(func() { f(d.path, err) })

@@ -13,6 +13,8 @@ type metrics struct {
 	quarantined prometheus.Gauge
 	fullDirs    prometheus.Gauge
 	lowDirs     prometheus.Gauge
+	offline     *prometheus.GaugeVec
+	moved       prometheus.Counter
 
 	recopied         prometheus.Gauge
 	bufferUse        prometheus.Gauge
@@ -42,6 +44,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		quarantined: gauge("ottla_log_quarantined_partitions", "Partitions that could not be loaded and are kept away from the others."),
 		fullDirs:    gauge("ottla_log_full_directories", "Log directories in which a write has found no space."),
 		lowDirs:     gauge("ottla_log_low_space_directories", "Log directories with less space than storage.min.free.bytes, which take no records of clients."),
+		offline:     byDir("kafka_log_logmanager_logdirectoryoffline", "1 for a log directory that has failed, else 0."),
+		moved: prometheus.NewCounter(prometheus.CounterOpts{Name: "ottla_log_moved_bytes_total",
+			Help: "Bytes of records copied from one log directory to another, where their log moves."}),
 
 		recopied:         gauge("kafka_log_logcleaner_cleaner_recopy_percent", "How much of what the last cleaning read it wrote again."),
 		bufferUse:        gauge("kafka_log_logcleaner_max_buffer_utilization_percent", "How full the last cleaning's map of keys was."),
@@ -56,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Bytes that cleaners have read."}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.offlineDirs, m.recovered, m.quarantined, m.fullDirs, m.lowDirs, m.recopied, m.bufferUse, m.cleanSeconds, m.compactionDelay,
+		reg.MustRegister(m.offlineDirs, m.recovered, m.quarantined, m.fullDirs, m.lowDirs, m.offline, m.moved, m.recopied, m.bufferUse, m.cleanSeconds, m.compactionDelay,
 			m.deadThreads, m.maxDirty, m.lastRun, m.uncleanable, m.uncleanableBytes, m.cleanedBytes)
 	}
 	return m

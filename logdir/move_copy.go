@@ -61,6 +61,7 @@ func (mv *Move) copyLocked() (n int, near bool, err error) {
 		return 0, false, mv.doubtLocked(err)
 	}
 	mv.future.SetHighWatermark(d.HighWatermark)
+	mv.m.metrics.moved.Add(float64(len(b)))
 	return len(b), mv.future.LogEndOffset() >= d.LogEndOffset, nil
 }
 

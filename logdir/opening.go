@@ -76,6 +76,7 @@ func (m *Manager) open(ctx context.Context) error {
 		d := &logDir{path: filepath.Clean(path), m: m}
 		d.space.reserve = m.o.MinFreeBytes
 		m.dirs = append(m.dirs, d)
+		m.metrics.offline.WithLabelValues(d.path).Set(0)
 		if err := d.open(); err != nil {
 			if errors.Is(err, disk.ErrLocked) || errors.Is(err, ErrMeta) {
 				return err

@@ -36,6 +36,7 @@ type fetch struct {
 	named []int
 	cuts  []fetchCut
 	nodes []node
+	old   []oldRecords // what is converted on its way out
 
 	done func([]replica.FetchPartition) // f.onRead, bound once
 	sent func()                         // f.free, bound once
@@ -558,6 +559,7 @@ func (f *fetch) free() {
 	for i := range f.cuts {
 		f.cuts[i].data.Release()
 	}
+	f.countConversions()
 	pool := &f.api.fetches
 	clear(f.asked)
 	clear(f.kept)
@@ -565,9 +567,11 @@ func (f *fetch) free() {
 	clear(f.reads)
 	clear(f.cuts)
 	clear(f.nodes)
+	clear(f.old)
 	clear(f.forgotten)
 	f.asked, f.kept, f.results, f.reads = f.asked[:0], f.kept[:0], f.results[:0], f.reads[:0]
 	f.at, f.named, f.cuts, f.nodes, f.forgotten = f.at[:0], f.named[:0], f.cuts[:0], f.nodes[:0], f.forgotten[:0]
+	f.old = f.old[:0]
 	f.api, f.call, f.session = nil, nil, nil
 	if cap(f.asked) <= maxPooledEntries {
 		pool.Put(f)

@@ -46,7 +46,25 @@ func (f *fetch) makeOld(read *replica.FetchPartition, failed int16) int16 {
 	case failed != codeNone || read.Data.Len() == 0:
 		return failed
 	}
-	return f.downgrade(read, magic)
+	return f.downgrade(p, read, magic)
+}
+
+// oldRecords are a partition's, converted while they are sent.
+type oldRecords struct {
+	partition *replica.Partition
+	records   *downgraded
+}
+
+// countConversions tells the metrics what it has cost, once all is sent.
+func (f *fetch) countConversions() {
+	var cost batch.Conversion
+	for _, old := range f.old {
+		old.partition.ConvertedForFetch(old.records.convert.Cost.Records)
+		cost.Add(old.records.convert.Cost)
+	}
+	if len(f.old) > 0 {
+		f.call.frame.Converted(cost.Took, cost.Temporary)
+	}
 }
 
 // hint gives a consumer before version 3 the beginning of a message where the first one is larger than what it allows. By
@@ -70,9 +88,10 @@ func (f *fetch) usedUp(most int32) bool {
 	return left < 0
 }
 
-func (f *fetch) downgrade(read *replica.FetchPartition, magic int8) int16 {
+func (f *fetch) downgrade(p *replica.Partition, read *replica.FetchPartition, magic int8) int16 {
 	size := read.Data.Len()
 	d := &downgraded{source: read.Data.Ranges, magic: magic, from: read.FetchOffset, turns: f.api.downgrades}
+	f.old = append(f.old, oldRecords{p, d})
 	d.fill(1)
 	switch {
 	case errors.Is(d.failed, batch.ErrZstd):

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ottla/logdir"
+	"ottla/logdir/batch"
 	"ottla/server/network"
 	"ottla/server/replica"
 	"ottla/zkcoord/cluster"
@@ -147,6 +148,7 @@ func (p *produce) onAppended() { p.call.frame.Pipeline() }
 
 // answer runs once, when every partition has its result.
 func (p *produce) answer(entries []replica.AppendEntry) {
+	p.countConversions(entries)
 	if p.acks == 0 {
 		p.end(entries)
 		p.free()
@@ -181,6 +183,17 @@ func (p *produce) answer(entries []replica.AppendEntry) {
 	}
 	p.free()
 	c.frame.Answer(network.Answer{Head: w.b})
+}
+
+// countConversions tells the metrics what it has cost to store the records otherwise than as they came.
+func (p *produce) countConversions(entries []replica.AppendEntry) {
+	var cost batch.Conversion
+	for i := range entries {
+		cost.Add(entries[i].Result.Conversion)
+	}
+	if cost.Temporary > 0 {
+		p.call.frame.Converted(cost.Took, cost.Temporary)
+	}
 }
 
 // size estimates the answer's length in bytes.

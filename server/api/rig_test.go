@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -37,13 +38,15 @@ type rig struct {
 	zk         *fakeTopics
 	offsets    *fakeOffsets
 	verdicts   map[cluster.TopicPartition]int16 // of the transaction coordinator
+	registry   *prometheus.Registry
 	address    string
 	log        lockedBuffer
 	background sync.WaitGroup // topics being made
 }
 
 func newRig(t testing.TB, properties ...string) *rig {
-	r := &rig{t: t, groups: &fakeGroups{}, controller: &fakeController{}, offsets: &fakeOffsets{}}
+	r := &rig{t: t, groups: &fakeGroups{}, controller: &fakeController{}, offsets: &fakeOffsets{},
+		registry: prometheus.NewRegistry()}
 	r.zk = &fakeTopics{rig: r}
 	log := logrus.New()
 	log.SetOutput(&r.log)
@@ -61,13 +64,13 @@ func newRig(t testing.TB, properties ...string) *rig {
 	}
 	r.logs = logs
 	cache, timer := metadata.New(), purgatory.NewTimer()
-	replicas := replica.New(replica.Options{ID: 1, Logs: logs, Metadata: cache, Timer: timer, Log: log})
+	replicas := replica.New(replica.Options{ID: 1, Logs: logs, Metadata: cache, Timer: timer, Log: log, Metrics: r.registry})
 	live := config.NewLive(settings)
 	r.api = New(Options{ID: 1, ClusterID: "rig", Config: live, Metadata: cache, Replicas: replicas, Groups: r.groups,
 		Controller: r.controller, Offsets: r.offsets, Transactions: r.newTransactions(), VerifyTransaction: r.verify, Log: log,
 		AdminParts: AdminParts{ZooKeeper: r.zk, Topics: NewTopicCreator(r.zk, cache, live, log), LogDirs: logs}})
 	server, err := network.Listen(network.Options{Listeners: []network.Listener{{Name: "PLAINTEXT", Protocol: "PLAINTEXT", Host: "127.0.0.1"}},
-		APIName: r.api.Name, Log: log}, r.api)
+		APIName: r.api.Name, Log: log, Metrics: r.registry}, r.api)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,4 +109,5 @@ func (l *listenerMetrics) received(n int) {
 func (l *listenerMetrics) answered(r *Request) {
 	l.responses.Inc()
 	l.apis.observe(r.APIKey, r.APIVersion, time.Since(r.Received))
+	l.apis.observeConversion(r.APIKey, r.converting, r.temporary)
 }

@@ -41,6 +41,9 @@ type Request struct {
 	finished bool // the outcome stands
 	outcome  outcome
 	throttle time.Duration
+	// converting and temporary are what Converted was told.
+	converting time.Duration
+	temporary  int
 }
 
 // outcome is what became of a request.
@@ -124,6 +127,13 @@ func (r *Request) Throttle(d time.Duration) {
 	r.conn.mu.Lock()
 	defer r.conn.mu.Unlock()
 	r.throttle = max(r.throttle, d)
+}
+
+// Converted tells the metrics how long it took to make other records of those that came, or are stored, and how many bytes of memory.
+// Call it before Answer, or from the answer's Done.
+func (r *Request) Converted(took time.Duration, temporary int) {
+	r.converting += took
+	r.temporary += temporary
 }
 
 // Pipeline says that the next request may be handled before this one is answered, if it is a Produce. A

@@ -18,6 +18,9 @@ type requestMetrics struct {
 	apiName  func(key int16) string
 	requests *prometheus.Desc
 	time     *prometheus.Desc
+	// Of Produce and Fetch only.
+	converting *prometheus.Desc
+	temporary  *prometheus.Desc
 }
 
 // apiMetrics is one API.
@@ -26,7 +29,17 @@ type apiMetrics struct {
 	count    atomic.Uint64
 	sum      atomic.Uint64 // microseconds
 	recent   histogram
+	convert  *conversionMetrics // of Produce and Fetch
 }
+
+// conversionMetrics is what it takes to convert records, of all requests of an API, those without any included.
+type conversionMetrics struct {
+	micros, bytes           atomic.Uint64
+	recentTime, recentBytes histogram
+}
+
+// fetchKey is the API key of Fetch.
+const fetchKey = 1
 
 func newRequestMetrics(apiName func(key int16) string) *requestMetrics {
 	return &requestMetrics{
@@ -35,6 +48,10 @@ func newRequestMetrics(apiName func(key int16) string) *requestMetrics {
 			"Requests answered, by API and version.", []string{"request", "version"}, nil),
 		time: prometheus.NewDesc("kafka_network_requestmetrics_totaltimems",
 			"Milliseconds from a request's last byte to its answer; quantiles of the last five to ten minutes.", []string{"request"}, nil),
+		converting: prometheus.NewDesc("kafka_network_requestmetrics_messageconversionstimems",
+			"Milliseconds that converting a request's records took; quantiles of the last five to ten minutes.", []string{"request"}, nil),
+		temporary: prometheus.NewDesc("kafka_network_requestmetrics_temporarymemorybytes",
+			"Bytes of memory for decompressing and converting a request's records; quantiles of the last five to ten minutes.", []string{"request"}, nil),
 	}
 }
 
@@ -45,7 +62,7 @@ func (m *requestMetrics) observe(key, version int16, took time.Duration) {
 	}
 	api := m.apis[key].Load()
 	if api == nil {
-		m.apis[key].CompareAndSwap(nil, &apiMetrics{})
+		m.apis[key].CompareAndSwap(nil, newAPIMetrics(key))
 		api = m.apis[key].Load()
 	}
 	micros := uint64(max(took, 0) / time.Microsecond)
@@ -55,10 +72,33 @@ func (m *requestMetrics) observe(key, version int16, took time.Duration) {
 	api.recent.observe(micros)
 }
 
+func newAPIMetrics(key int16) *apiMetrics {
+	if key != produceKey && key != fetchKey {
+		return &apiMetrics{}
+	}
+	return &apiMetrics{convert: &conversionMetrics{}}
+}
+
+// observeConversion counts what a request took that observe has counted.
+func (m *requestMetrics) observeConversion(key int16, took time.Duration, temporary int) {
+	if key != produceKey && key != fetchKey {
+		return
+	}
+	c := m.apis[key].Load().convert
+	if temporary > 0 {
+		c.micros.Add(uint64(max(took, 0) / time.Microsecond))
+		c.bytes.Add(uint64(temporary))
+	}
+	c.recentTime.observe(uint64(max(took, 0) / time.Microsecond))
+	c.recentBytes.observe(uint64(max(temporary, 0)))
+}
+
 // Describe implements prometheus.Collector.
 func (m *requestMetrics) Describe(to chan<- *prometheus.Desc) {
 	to <- m.requests
 	to <- m.time
+	to <- m.converting
+	to <- m.temporary
 }
 
 // Collect implements prometheus.Collector.
@@ -74,8 +114,15 @@ func (m *requestMetrics) Collect(to chan<- prometheus.Metric) {
 				to <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), name, strconv.Itoa(version))
 			}
 		}
-		quantiles := api.recent.quantiles(time.Now(), 0.5, 0.75, 0.95, 0.98, 0.99, 0.999)
-		to <- prometheus.MustNewConstSummary(m.time, api.count.Load(), float64(api.sum.Load())/1000, quantiles, name)
+		now, count := time.Now(), api.count.Load()
+		summary := func(d *prometheus.Desc, sum uint64, recent *histogram, unit float64) {
+			to <- prometheus.MustNewConstSummary(d, count, float64(sum)/unit, recent.quantiles(now, unit, 0.5, 0.75, 0.95, 0.98, 0.99, 0.999), name)
+		}
+		summary(m.time, api.sum.Load(), &api.recent, microsPerMilli)
+		if c := api.convert; c != nil {
+			summary(m.converting, c.micros.Load(), &c.recentTime, microsPerMilli)
+			summary(m.temporary, c.bytes.Load(), &c.recentBytes, 1)
+		}
 	}
 }
 
@@ -89,6 +136,8 @@ func camelCase(name string) string {
 	}
 	return strings.Join(words, "")
 }
+
+const microsPerMilli = 1000
 
 // histogramPeriod is how long a histogram's values count at least; they count twice as long at most.
 const histogramPeriod = 5 * time.Minute
@@ -122,8 +171,8 @@ func bucketStart(i int) uint64 {
 
 func (h *histogram) observe(v uint64) { h.filled[h.turn.Load()&1][bucketOf(v)].Add(1) }
 
-// quantiles returns them in milliseconds, and begins a new period when it is time.
-func (h *histogram) quantiles(now time.Time, qs ...float64) map[float64]float64 {
+// quantiles returns them, divided by unit, and begins a new period when it is time.
+func (h *histogram) quantiles(now time.Time, unit float64, qs ...float64) map[float64]float64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var sums [64 * 8]uint64
@@ -148,7 +197,7 @@ func (h *histogram) quantiles(now time.Time, qs ...float64) map[float64]float64 
 		rank, seen := uint64(q*float64(total)), uint64(0)
 		for i, n := range sums {
 			if seen += n; n > 0 && seen > rank {
-				found[q] = float64(bucketStart(i)) / 1000
+				found[q] = float64(bucketStart(i)) / unit
 				break
 			}
 		}

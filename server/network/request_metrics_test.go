@@ -30,17 +30,17 @@ func TestQuantilesForgetAfterAWhile(t *testing.T) {
 	for v := range uint64(1000) {
 		h.observe(v * 1000)
 	}
-	got := h.quantiles(now, 0.5, 0.99)
+	got := h.quantiles(now, microsPerMilli, 0.5, 0.99)
 	if got[0.5] < 437 || got[0.5] > 500 || got[0.99] < 860 || got[0.99] > 990 {
 		t.Errorf("of 0 to 999 ms: %v", got)
 	}
-	h.quantiles(now.Add(histogramPeriod), 0.5)
+	h.quantiles(now.Add(histogramPeriod), microsPerMilli, 0.5)
 	h.observe(1000)
-	if got := h.quantiles(now.Add(histogramPeriod+1), 0.5); got[0.5] < 437 {
+	if got := h.quantiles(now.Add(histogramPeriod+1), microsPerMilli, 0.5); got[0.5] < 437 {
 		t.Errorf("a period later they are gone: %v", got)
 	}
-	h.quantiles(now.Add(2*histogramPeriod), 0.5)
-	if got := h.quantiles(now.Add(2*histogramPeriod+1), 0.5); got[0.5] > 1 {
+	h.quantiles(now.Add(2*histogramPeriod), microsPerMilli, 0.5)
+	if got := h.quantiles(now.Add(2*histogramPeriod+1), microsPerMilli, 0.5); got[0.5] > 1 {
 		t.Errorf("two periods later they are still there: %v", got)
 	}
 }

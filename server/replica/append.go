@@ -100,6 +100,7 @@ func (m *Manager) append(e *AppendEntry, acks int16, origin logdir.Origin, versi
 		return
 	}
 	p.stats.appended(size, a.LastOffset-a.FirstOffset+1)
+	p.stats.converted(a.Conversion.Records)
 	if a.rose {
 		m.checkAll(p.tp)
 	} else {

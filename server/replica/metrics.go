@@ -18,6 +18,7 @@ type metrics struct {
 	isrExpands  prometheus.Counter
 	isrShrinks  prometheus.Counter
 	isrFailures prometheus.Counter
+	moves       moveMetrics
 	lostTails   prometheus.Counter
 
 	mu struct {
@@ -33,6 +34,7 @@ type topicStats struct {
 	bytesIn, bytesOut, replicationBytesOut, bytesRejected atomic.Int64
 	messagesIn                                            atomic.Int64
 	produces, failedProduces, fetches                     atomic.Int64
+	produceConversions, fetchConversions                  atomic.Int64
 }
 
 func (s *topicStats) appended(bytes int, messages int64) {
@@ -46,6 +48,12 @@ func (s *topicStats) refused(bytes int, err error) {
 	s.failedProduces.Add(1)
 	if errors.Is(err, logdir.ErrTooLarge) {
 		s.bytesRejected.Add(int64(bytes))
+	}
+}
+
+func (s *topicStats) converted(records int) {
+	if records > 0 {
+		s.produceConversions.Add(int64(records))
 	}
 }
 

@@ -23,7 +23,7 @@ func gaugeDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("kafka_server_replicamanager_"+name, help, nil, nil)
 }
 
-const numTopicCounters = 8
+const numTopicCounters = 10
 
 // topicCounters are the series of a topic. Those of the empty topic, which Prometheus takes for no topic, are
 // the sums.
@@ -39,6 +39,10 @@ var topicCounters = [numTopicCounters]struct {
 	{topicDesc("totalproducerequests_total", "Appends asked for, per partition."), func(s *topicStats) int64 { return s.produces.Load() }},
 	{topicDesc("failedproducerequests_total", "Appends refused by the log."), func(s *topicStats) int64 { return s.failedProduces.Load() }},
 	{topicDesc("totalfetchrequests_total", "Reads asked for, per partition."), func(s *topicStats) int64 { return s.fetches.Load() }},
+	{topicDesc("producemessageconversions_total", "Records appended in another format than they came in, or compressed otherwise."),
+		func(s *topicStats) int64 { return s.produceConversions.Load() }},
+	{topicDesc("fetchmessageconversions_total", "Records sent in an older format than they are stored in."),
+		func(s *topicStats) int64 { return s.fetchConversions.Load() }},
 }
 
 func topicDesc(name, help string) *prometheus.Desc {
@@ -58,6 +62,7 @@ func (s *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, c := range topicCounters {
 		out <- c.desc
 	}
+	describeMoves(out)
 }
 
 // Collect counts the partitions once.
@@ -75,6 +80,7 @@ func (s *metrics) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
 	}
 	s.collectTopics(out)
+	s.collectMoves(out)
 }
 
 func (s *metrics) collectTopics(out chan<- prometheus.Metric) {

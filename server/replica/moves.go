@@ -66,13 +66,17 @@ func (m *Manager) abandonMoves(dir string) {
 	for _, mv := range m.logs.Moves() {
 		if mv.GoesTo(dir) || mv.Source().Dir() == dir {
 			m.log.Warnf("the move of %v stops: %s has failed", mv, dir)
+			m.metrics.moves.stopped(mv.TopicPartition())
 			m.logs.AbandonMove(mv.TopicPartition())
 		}
 	}
 }
 
 // startMover carries a move out on a goroutine that ends with it, or with Close.
-func (m *Manager) startMover(mv *logdir.Move) { m.wg.Go(func() { m.carry(mv) }) }
+func (m *Manager) startMover(mv *logdir.Move) {
+	m.metrics.moves.began(mv.TopicPartition())
+	m.wg.Go(func() { m.carry(mv) })
+}
 
 // fullDiskPause is how long a move waits that a disk takes no more of.
 const fullDiskPause = 5 * time.Second
@@ -96,6 +100,7 @@ func (m *Manager) carry(mv *logdir.Move) {
 			m.pause(fullDiskPause)
 		case err != nil:
 			m.log.Errorf("moving %v stops: %v", mv, err)
+			m.metrics.moves.stopped(mv.TopicPartition())
 			m.logs.AbandonMove(mv.TopicPartition())
 			return
 		}
@@ -136,6 +141,7 @@ func (m *Manager) copySlice(mv *logdir.Move) (near bool, err error) {
 	select {
 	case m.copying <- struct{}{}:
 		defer func() { <-m.copying }()
+		m.metrics.moves.slices.happened(time.Now())
 		return mv.Copy()
 	case <-m.ctx.Done():
 		return false, nil

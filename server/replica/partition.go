@@ -35,6 +35,9 @@ func (m *Manager) newPartition(tp cluster.TopicPartition) *Partition {
 // TopicPartition is the partition's name.
 func (p *Partition) TopicPartition() cluster.TopicPartition { return p.tp }
 
+// ConvertedForFetch counts records that were sent in an older format than they are stored in.
+func (p *Partition) ConvertedForFetch(records int) { p.stats.fetchConversions.Add(int64(records)) }
+
 // Leader is who leads, cluster.NoBroker if nobody does, and since which epoch.
 func (p *Partition) Leader() (id cluster.BrokerID, epoch int32) {
 	r := p.mu.reign.Load()
