@@ -74,3 +74,31 @@ func TestAnOldProtocol(t *testing.T) {
 		t.Errorf("features of epoch %d, %v", epoch, err)
 	}
 }
+
+// A leader of an old cluster has let a broker back into the ISR that is shutting down, and the controller does not know it yet when
+// the broker is gone.
+func TestADeadReplicaLeavesAnISRThatItsLeaderWrote(t *testing.T) {
+	f := newFakeCluster(t)
+	f.protocol = Protocol{LeaderAndISR: 4, StopReplica: 2, UpdateMetadata: 6, Feature: zkcoord.Feature{Version: 1}}
+	one := f.start(1)
+	f.awaitActive(one)
+	two := f.start(2)
+	ctx := t.Context()
+	check(t, one.zk.CreateTopic(ctx, "t", [][]cluster.BrokerID{{2, 1}}, nil, cluster.TopicID{}))
+	f.awaitLeader(1, tp("t", 0), 2)
+	req := kmsg.NewPtrControlledShutdownRequest()
+	req.Version, req.BrokerID, req.BrokerEpoch = 2, 2, two.brokerEpoch()
+	if resp := call(t, one.ControlledShutdown, req); resp.ErrorCode != 0 || len(resp.PartitionsRemaining) != 0 {
+		t.Fatalf("%+v", resp)
+	}
+	f.awaitState(one.zk, tp("t", 0), "leader=1/1 isr=[1] controller=1")
+	states, err := one.zk.States(ctx, []cluster.TopicPartition{tp("t", 0)})
+	check(t, err)
+	state := states[tp("t", 0)].LeaderAndISR
+	state.ISR = []cluster.BrokerID{1, 2}
+	if _, err := one.zk.WriteStateAsLeader(ctx, tp("t", 0), state); err != nil {
+		t.Fatal(err)
+	}
+	two.die()
+	f.awaitState(one.zk, tp("t", 0), "leader=1/2 isr=[1] controller=1")
+}

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"ottla/zkcoord/cluster"
 )
@@ -47,13 +49,7 @@ func (c *Controller) replicasOffline(rs []replica) error {
 		r.replicas[r.broker] = replicaOffline
 	}
 	for _, id := range order {
-		changed, failed, err := c.change(gone[id], func(p *partition) (cluster.LeaderAndISR, error) {
-			next, changed := withoutReplica(p.state, id)
-			if !changed {
-				return next, errUnchanged
-			}
-			return next, nil
-		})
+		changed, failed, err := c.takeOut(gone[id], id)
 		if err != nil {
 			return err
 		}
@@ -81,6 +77,33 @@ func (c *Controller) replicasOffline(rs []replica) error {
 	}
 	c.flush()
 	return nil
+}
+
+// takeOut writes ISRs without a replica. Where it seems to be in none, that is read again first: leaders of clusters older than
+// 2.7 write ISRs themselves, and may have let it in since they last said so. It would hold back the high watermark until it
+// has been away for too long (TestADeadReplicaLeavesAnISRThatItsLeaderWrote).
+func (c *Controller) takeOut(ps []*partition, id cluster.BrokerID) (changed []*partition, failed map[*partition]error, err error) {
+	without := func(p *partition) (cluster.LeaderAndISR, error) {
+		next, changed := withoutReplica(p.state, id)
+		if !changed || !p.led {
+			return next, errUnchanged
+		}
+		return next, nil
+	}
+	changed, failed, err = c.change(ps, without)
+	if err != nil {
+		return changed, failed, err
+	}
+	doubtful := slices.DeleteFunc(slices.Clone(ps), func(p *partition) bool { return !errors.Is(failed[p], errUnchanged) })
+	if err := c.learnStates(doubtful); err != nil {
+		return changed, failed, err
+	}
+	more, moreFailed, err := c.change(doubtful, without)
+	for _, p := range more {
+		delete(failed, p)
+	}
+	maps.Copy(failed, moreFailed)
+	return append(changed, more...), failed, err
 }
 
 // replicasDeletionStarted asks brokers to delete replicas.
