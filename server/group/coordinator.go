@@ -2,7 +2,6 @@ package group
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
@@ -112,18 +111,6 @@ func (c *Coordinator) get(group string) *Group {
 func (c *Coordinator) create(group string) *Group {
 	g, _ := c.owned.Add(c.PartitionFor(group), group, func(r *statetopic.Reign[*Group]) *Group { return newGroup(c, group, r.Partition) })
 	return g
-}
-
-// code is what an error of the Storage means on the wire.
-func code(err error) int16 {
-	if err == nil {
-		return 0
-	}
-	var known *kerr.Error
-	if errors.As(err, &known) {
-		return known.Code
-	}
-	return kerr.UnknownServerError.Code
 }
 
 func nowMillis() int64 { return time.Now().UnixMilli() }

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"ottla/logdir/batch"
+	"ottla/server/statetopic"
 )
 
 // storeLocked writes the group's metadata with the assignments given, by member id, and then calls done in a
@@ -64,17 +65,12 @@ func storeCode(err error) int16 {
 	}
 }
 
-// appendCode is what a failed append means to a client that knows nothing of __consumer_offsets: whether it
-// should try again here, or look for the coordinator anew.
+// appendCode is what a failed append means to a member: what is too large is so by the offsets in it.
 func appendCode(err error) int16 {
-	switch c := code(err); c {
-	case kerr.UnknownTopicOrPartition.Code, kerr.NotEnoughReplicas.Code, kerr.NotEnoughReplicasAfterAppend.Code:
-		return kerr.CoordinatorNotAvailable.Code
-	case kerr.NotLeaderForPartition.Code, kerr.KafkaStorageError.Code:
-		return kerr.NotCoordinator.Code
+	switch code := statetopic.AppendCode(err); code {
 	case kerr.MessageTooLarge.Code, kerr.RecordListTooLarge.Code, kerr.InvalidFetchSize.Code:
 		return kerr.InvalidCommitOffsetSize.Code
 	default:
-		return c
+		return code
 	}
 }

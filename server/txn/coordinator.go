@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
@@ -98,18 +97,6 @@ func fencedBefore(old bool, code int16) int16 {
 		return kerr.InvalidProducerEpoch.Code
 	}
 	return code
-}
-
-// codeOf is what an error of the Storage means on the wire.
-func codeOf(err error) int16 {
-	if err == nil {
-		return 0
-	}
-	var known *kerr.Error
-	if errors.As(err, &known) {
-		return known.Code
-	}
-	return kerr.UnknownServerError.Code
 }
 
 func nowMillis() int64 { return time.Now().UnixMilli() }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/server/statetopic"
 )
 
 // store writes what the transaction is to become, which was begun before, and makes it so when the record is safe. done
@@ -36,14 +38,11 @@ func (c *Coordinator) append(t *transaction, batch []byte, timeout time.Duration
 	c.storage.Append(t.reign.Partition, t.reign.Epoch, batch, timeout, func(err error) { done(appendCode(err)) })
 }
 
-// appendCode is what a failed append means to a client that knows nothing of __transaction_state: whether it should try
-// again here, or look for the coordinator anew.
+// appendCode is what a failed append means to a producer. One that took too long may be tried again.
 func appendCode(err error) int16 {
-	switch code := codeOf(err); code {
-	case kerr.UnknownTopicOrPartition.Code, kerr.NotEnoughReplicas.Code, kerr.NotEnoughReplicasAfterAppend.Code, kerr.RequestTimedOut.Code:
+	switch code := statetopic.AppendCode(err); code {
+	case kerr.RequestTimedOut.Code:
 		return kerr.CoordinatorNotAvailable.Code
-	case kerr.NotLeaderForPartition.Code, kerr.KafkaStorageError.Code:
-		return kerr.NotCoordinator.Code
 	case kerr.MessageTooLarge.Code, kerr.RecordListTooLarge.Code:
 		return kerr.UnknownServerError.Code
 	default:
