@@ -5,9 +5,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/server/config"
+	"ottla/server/peer"
 	"ottla/server/txn"
 	"ottla/zkcoord/cluster"
 )
@@ -81,5 +84,23 @@ func TestVerdictsFindTheirQuestions(t *testing.T) {
 	v.refuse([]verifyQuestion{question("one", &one, "bills", "orders")}, kerr.NetworkException.Code)
 	if want := []int16{kerr.NetworkException.Code, kerr.NetworkException.Code}; !slices.Equal(one.codes, want) {
 		t.Errorf("without an answer: %v, want %v", one.codes, want)
+	}
+}
+
+// A coordinator of before 3.5 knows of no verification. As long as it lasts, brokers that are newer take transactions unverified, as all
+// did then; refused, producers of the whole cluster would stand still while it is rolled.
+func TestAnOldCoordinatorIsNotAskedToVerify(t *testing.T) {
+	coordinator := &oldController{t: t, newest: 3}
+	peers := peer.New(peer.Options{Dial: coordinator.dial})
+	defer peers.Close()
+	settings, err := config.Parse(map[string]string{"zookeeper.connect": "there:2181"}, quietLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &txnVerifier{b: New(settings, WithLogger(quietLog())), peers: peers, metrics: newVerifyMetrics(prometheus.NewRegistry())}
+	var one heard
+	v.ask(cluster.Endpoint{Host: "there", Port: 9092}, []verifyQuestion{question("one", &one, "bills", "orders")})
+	if !slices.Equal(one.codes, []int16{0, 0}) || one.times != 1 {
+		t.Errorf("%v, %d times; want no error", one.codes, one.times)
 	}
 }
