@@ -219,7 +219,7 @@ func (b *Broker) startZooKeeper(context.Context) error {
 	}
 	zk, err := zkserver.Start(zkserver.Options{Address: c.EmbeddedZooKeeperAddress, DataDir: c.EmbeddedZooKeeperDataDir, Log: b.loggers.Named("zookeeper")})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w (embedded.zookeeper.address=%s, embedded.zookeeper.data.dir=%s)", err, c.EmbeddedZooKeeperAddress, c.EmbeddedZooKeeperDataDir)
 	}
 	b.zookeeper = zk
 	b.running("embedded ZooKeeper", zk.Close, zk.Kill)
