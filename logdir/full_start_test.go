@@ -128,7 +128,8 @@ func TestAPartitionReturnsWithTheSpace(t *testing.T) {
 		fsys = fsys.Killed()
 		fsys.SetSpace(0)
 		var returned atomic.Int32
-		o.FS, o.OnReturn = fsys, func() { returned.Add(1) }
+		log, hook := listening()
+		o.FS, o.Log, o.OnReturn = fsys, log, func() { returned.Add(1) }
 		m, err = Open(context.Background(), o, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -136,6 +137,9 @@ func TestAPartitionReturnsWithTheSpace(t *testing.T) {
 		defer m.Abandon()
 		if why := m.Quarantined()[orders]; !errors.Is(why, ErrDiskFull) || len(m.OfflineDirs()) > 0 {
 			t.Fatalf("quarantined: %v, offline: %v", why, m.OfflineDirs())
+		}
+		if n := countLines(hook, "1 partitions of /logs are kept offline until there is space"); n != 1 {
+			t.Errorf("%d lines in the log", n)
 		}
 		if _, ok := m.Log(sound.TopicPartition()); !ok {
 			t.Error("another partition is offline too")

@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -90,7 +91,9 @@ func (m *Manager) LogOrCreate(tp cluster.TopicPartition, id cluster.TopicID, isN
 	if own {
 		m.mu.overrides[tp.Topic] = config
 	}
-	if err, ok := m.mu.quarantined[tp]; ok {
+	if err, ok := m.mu.quarantined[tp]; ok && errors.Is(err, ErrDiskFull) {
+		return nil, fmt.Errorf("kept offline until there is space: %w: %w", ErrStorage, ErrDiskFull)
+	} else if ok {
 		return nil, fmt.Errorf("%v is kept offline: %w: %w", tp, ErrStorage, err)
 	}
 	live := m.liveDirs()

@@ -160,6 +160,9 @@ func (m *Manager) loadAll(ctx context.Context) error {
 			p.step()
 		}
 	})
+	for _, d := range m.liveDirs() {
+		d.reportWaiting()
+	}
 	each(m.o.RecoveryThreads, futures, func(f folderToLoad) {
 		if ctx.Err() == nil {
 			m.resumeMove(f)

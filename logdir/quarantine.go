@@ -28,7 +28,7 @@ func (m *Manager) Quarantined() map[cluster.TopicPartition]error {
 
 // quarantineLocked keeps a partition offline and its files as they are.
 func (m *Manager) quarantineLocked(tp cluster.TopicPartition, why error, folders ...quarantinedFolder) {
-	if _, known := m.mu.quarantined[tp]; !known {
+	if _, known := m.mu.quarantined[tp]; !known && !errors.Is(why, ErrDiskFull) { // for whose sake there is one line, see reportWaiting
 		m.log.WithError(why).Errorf("%v is kept offline", tp)
 	}
 	m.mu.quarantined[tp] = why
@@ -88,6 +88,13 @@ func (d *logDir) reloadFull(now time.Time) {
 	m.log.Infof("%d of %d partitions that %s had no space to load are there now", back, len(waiting), d.path)
 	if f := m.o.OnReturn; f != nil {
 		m.notices.Go(f)
+	}
+}
+
+// reportWaiting tells how many partitions wait for space.
+func (d *logDir) reportWaiting() {
+	if waiting := d.waitingForSpace(); len(waiting) > 0 {
+		d.m.log.Errorf("%d partitions of %s are kept offline until there is space, %v one of them", len(waiting), d.path, waiting[0])
 	}
 }
 

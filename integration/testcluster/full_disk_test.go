@@ -111,3 +111,23 @@ func TestLowSpace(t *testing.T) {
 		t.Errorf("an offset where space is low: %v", err)
 	}
 }
+
+// A broker that starts on a full disk keeps offline what it cannot load, and has the controller ask again once there is space: nobody has to
+// start it anew.
+func TestRestartOnAFullDisk(t *testing.T) {
+	cluster := testcluster.Start(t, 1)
+	cluster.CreateTopic("orders", 1, 1, nil)
+	w := newWriter(t, cluster, "orders")
+	w.write(20)
+	broker := cluster.Brokers()[0]
+	broker.Kill()
+	broker.FillDisk()
+	broker.Restart()
+	client := franz(t, cluster.Addrs(), kgo.DefaultProduceTopic("orders"), kgo.RecordRetries(1))
+	if err := unacknowledged(t, client, time.Second); err == nil {
+		t.Fatal("a record was acknowledged on a full disk")
+	}
+	broker.FreeDisk()
+	w.write(20)
+	w.verify(cluster, "orders")
+}
