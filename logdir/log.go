@@ -98,6 +98,9 @@ func (l *Log) TopicID() cluster.TopicID {
 // Dir is the log directory, one of log.dirs, that holds the log.
 func (l *Log) Dir() string { return l.dir.path }
 
+// Folder is the log's own directory in there.
+func (l *Log) Folder() string { return l.folder() }
+
 // Config is the topic's settings in force.
 func (l *Log) Config() Config { return *l.cfg.Load() }
 

@@ -31,6 +31,7 @@ func (m *Manager) LeaderAndISR(req *kmsg.LeaderAndISRRequest, onLeadership func(
 		onLeadership(t.leads, t.follows)
 	}
 	t.answer(resp)
+	m.nameOnce.Do(func() { close(m.named) })
 	m.obeyed.Store(max(req.BrokerEpoch, m.options.BrokerEpoch()))
 	return resp
 }

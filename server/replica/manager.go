@@ -155,6 +155,9 @@ type Manager struct {
 	closeOnce sync.Once
 	closeErr  error
 	started   atomic.Bool
+	// named is closed by nameOnce when the controller has told for the first time what to host.
+	named    chan struct{}
+	nameOnce sync.Once
 }
 
 // New returns a Manager that hosts nothing until a LeaderAndIsr comes.
@@ -178,6 +181,7 @@ func New(o Options) *Manager {
 		deletions: purgatory.New[cluster.TopicPartition]("DeleteRecords", o.Timer, o.Metrics),
 	}
 	m.isrNews.log = m.log
+	m.named = make(chan struct{})
 	m.copying = make(chan struct{}, max(1, o.MoveThreads))
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.mu.partitions = make(map[cluster.TopicPartition]*Partition)
@@ -195,6 +199,7 @@ func (m *Manager) Start() {
 	}
 	m.wg.Go(m.checkISRs)
 	m.wg.Go(m.checkpointHighWatermarks)
+	m.wg.Go(m.reportStrays)
 	for _, mv := range m.logs.Moves() { // those that the last run has left
 		m.startMover(mv)
 	}

@@ -14,6 +14,7 @@ var (
 	underReplicatedDesc = gaugeDesc("underreplicatedpartitions", "Partitions led here with replicas out of sync.")
 	underMinISRDesc     = gaugeDesc("underminisrpartitioncount", "Partitions led here with fewer in sync than min.insync.replicas.")
 	atMinISRDesc        = gaugeDesc("atminisrpartitioncount", "Partitions led here with just min.insync.replicas in sync.")
+	straysDesc          = prometheus.NewDesc("ottla_replica_stray_logs", "Logs in log.dirs of partitions that the controller has not named.", nil, nil)
 	reassigningDesc     = gaugeDesc("reassigningpartitions", "Partitions led here that are being reassigned.")
 	lateTxnsDesc        = gaugeDesc("partitionswithlatetransactionscount", "Partitions led here with a transaction that should have ended long ago.")
 	producerIDsDesc     = gaugeDesc("produceridcount", "Producers that the partitions here remember.")
@@ -55,7 +56,7 @@ func (s *metrics) Describe(out chan<- *prometheus.Desc) {
 	s.isrShrinks.Describe(out)
 	s.isrFailures.Describe(out)
 	s.lostTails.Describe(out)
-	for _, desc := range []*prometheus.Desc{leaderCountDesc, partitionCountDesc, offlineCountDesc, underReplicatedDesc, underMinISRDesc,
+	for _, desc := range []*prometheus.Desc{straysDesc, leaderCountDesc, partitionCountDesc, offlineCountDesc, underReplicatedDesc, underMinISRDesc,
 		atMinISRDesc, reassigningDesc, lateTxnsDesc, producerIDsDesc} {
 		out <- desc
 	}
@@ -79,6 +80,7 @@ func (s *metrics) Collect(out chan<- prometheus.Metric) {
 	} {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n))
 	}
+	out <- prometheus.MustNewConstMetric(straysDesc, prometheus.GaugeValue, float64(s.m.countStrays()))
 	s.collectTopics(out)
 	s.collectMoves(out)
 }
