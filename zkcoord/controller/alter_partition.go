@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -102,7 +102,6 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 	}
 	verdicts := make(map[cluster.TopicPartition]*kerr.Error)
 	next := make(map[cluster.TopicPartition]cluster.LeaderAndISR)
-	turnedDown := make(map[*kerr.Error][]cluster.TopicPartition)
 	for _, t := range req.Topics {
 		topic := c.findTopic(req.Version, t)
 		for _, ap := range t.Partitions {
@@ -119,15 +118,11 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 			switch {
 			case refused != nil:
 				verdicts[p.TopicPartition] = refused
-				turnedDown[refused] = append(turnedDown[refused], p.TopicPartition)
-				c.log.Debugf("%s: leader %d asks for ISR %v: %s", p, req.BrokerID, toProposal(req, ap).isr, refused.Message)
+				c.note(logrus.InfoLevel, fmt.Sprintf("ISRs that leader %d asked for are refused: %s", req.BrokerID, refused.Message), p, fmt.Sprint(toProposal(req, ap).isr))
 			case !slices.Equal(state.ISR, p.state.ISR) || state.Recovery != p.state.Recovery:
 				next[p.TopicPartition] = state
 			}
 		}
-	}
-	for refused, tps := range turnedDown {
-		c.log.Infof("Leader %d is refused the ISRs of %s: %s", req.BrokerID, someOf(tps), refused.Message)
 	}
 	changed, err := c.writeProposals(next, verdicts)
 	if err != nil {
@@ -137,20 +132,6 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 		resp.Topics = append(resp.Topics, c.alteredTopic(req.Version, t, verdicts))
 	}
 	return changed, nil
-}
-
-// someOf is partitions as log lines show them: a few, and how many more there are.
-func someOf(tps []cluster.TopicPartition) string {
-	const few = 5
-	names := make([]string, min(few, len(tps)))
-	for i := range names {
-		names[i] = tps[i].String()
-	}
-	text := strings.Join(names, ", ")
-	if more := len(tps) - few; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 func toProposal(req *kmsg.AlterPartitionRequest, ap kmsg.AlterPartitionRequestTopicPartition) proposal {

@@ -91,6 +91,7 @@ type Controller struct {
 	toolsRequest map[cluster.TopicPartition][]cluster.BrokerID
 	waiters      []*broadcastWaiter
 	eventCtx     context.Context // bounds the ZooKeeper calls of one event
+	news         news            // of one event
 }
 
 // Start lets the broker stand for election. It owns goroutines until Close.
@@ -233,6 +234,7 @@ func (c *Controller) handle(e event) {
 	c.eventCtx = ctx
 	started := time.Now()
 	err := e.run()
+	c.tellNews()
 	if err == nil && c.state != nil {
 		c.checkWaiters()
 		if c.queue.len() == 0 { // in a burst of events it is enough to count after the last

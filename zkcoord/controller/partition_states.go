@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/sirupsen/logrus"
+
 	"ottla/zkcoord/cluster"
 )
 
@@ -151,7 +153,7 @@ func (c *Controller) lead(ps []*partition, kind electionKind) (map[*partition]er
 		c.metrics.elections.Inc()
 		if !slices.Contains(before[p].ISR, p.state.Leader) {
 			c.metrics.uncleanElections.Inc()
-			c.log.Warnf("%s: unclean election of leader %d, epoch %d: what only %v had is lost", p, p.state.Leader, p.state.LeaderEpoch, before[p].ISR)
+			c.note(logrus.WarnLevel, "Unclean election", p, fmt.Sprintf("leader %d, epoch %d, what only %v had is lost", p.state.Leader, p.state.LeaderEpoch, before[p].ISR))
 		} else {
 			c.log.Debugf("%s: leader %d -> %d, ISR %v -> %v, epoch %d (%v)", p, before[p].Leader, p.state.Leader, before[p].ISR, p.state.ISR, p.state.LeaderEpoch, kind)
 		}
@@ -227,27 +229,15 @@ func (c *Controller) electAllOffline() error {
 	})
 }
 
-// reportLeaderless says once per event how many partitions nobody can lead, naming a few.
+// reportLeaderless says which partitions nobody can lead.
 func (c *Controller) reportLeaderless(failed map[*partition]error) {
-	if len(failed) == 0 {
-		return
-	}
 	ps := make(map[*partition]bool, len(failed))
 	for p := range failed {
 		ps[p] = true
 	}
-	list := sorted(ps)
-	text := ""
-	for i, p := range list[:min(len(list), 5)] {
-		if i > 0 {
-			text += ", "
-		}
-		text += fmt.Sprintf("%s (replicas %v, ISR %v: %v)", p, p.assignment.Replicas, p.state.ISR, failed[p])
+	for _, p := range sorted(ps) {
+		c.note(logrus.WarnLevel, "No leader", p, fmt.Sprintf("(replicas %v, ISR %v: %v)", p.assignment.Replicas, p.state.ISR, failed[p]))
 	}
-	if len(list) > 5 {
-		text += ", ..."
-	}
-	c.log.Warnf("%d partitions have no leader: %s", len(list), text)
 }
 
 // bumpEpoch writes the same leader and ISR under a new leader epoch, which makes brokers take note of

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -61,7 +62,7 @@ func (c *Controller) beginReassignment(p *partition, next zkcoord.ReplicaAssignm
 			p.assignment = before
 			return err
 		}
-		c.log.Infof("%s: replicas %v, adding %v, removing %v", p, next.Replicas, next.Adding, next.Removing)
+		c.note(logrus.InfoLevel, "Reassignment begins", p, fmt.Sprintf("replicas %v, adding %v, removing %v", next.Replicas, next.Adding, next.Removing))
 		// A reassignment that changes its mind leaves replicas behind that it had just added.
 		if unneeded := without(before.Replicas, next.Replicas); len(unneeded) > 0 {
 			if err := c.dropReplicas(p, unneeded); err != nil {
@@ -108,7 +109,7 @@ func (c *Controller) completeReassignment(p *partition) error {
 	if err := c.writeAssignment(p.topic); err != nil {
 		return err
 	}
-	c.log.Infof("%s: reassigned, replicas %v", p, target)
+	c.note(logrus.InfoLevel, "Reassigned", p, fmt.Sprintf("replicas %v", target))
 	c.pending.tell(c.state, c.state.brokerIDs(), p)
 	c.flush()
 	if err := c.forgetToolsRequest(p.TopicPartition); err != nil {
