@@ -83,31 +83,6 @@ func consumeAll(t *testing.T, cluster *testcluster.Cluster, topic string, versio
 	return values
 }
 
-// TestSaramaOfEveryAge: clients from 0.8.2 to today write to one topic, and each reads what all wrote before it.
-//
-// They use no lz4: what sarama makes of it for 0.8 and 0.9 is not what Kafka's clients of then made, and it does not
-// read theirs.
-func TestSaramaOfEveryAge(t *testing.T) {
-	cluster := testcluster.Start(t, 1)
-	createTopic(t, saramaAdmin(t, cluster), "ages", 1, nil)
-	codecs := []sarama.CompressionCodec{sarama.CompressionNone, sarama.CompressionGZIP, sarama.CompressionSnappy}
-	var all []string
-	for i, version := range sarama.SupportedVersions {
-		if testing.Short() && i%8 != 0 {
-			continue
-		}
-		all = append(all, produceAll(t, cluster, "ages", version, codecs[i%3:][:1])...)
-		if got := consumeAll(t, cluster, "ages", version, len(all)); !slices.Equal(got, all) {
-			t.Fatalf("%v reads\n%q, want\n%q", version, got, all)
-		}
-	}
-	for _, version := range []sarama.KafkaVersion{sarama.V0_8_2_0, sarama.V0_9_0_0, sarama.V0_10_0_0, sarama.V0_11_0_0} {
-		if got := consumeAll(t, cluster, "ages", version, len(all)); !slices.Equal(got, all) {
-			t.Errorf("%v reads\n%q, want\n%q", version, got, all)
-		}
-	}
-}
-
 func TestSaramaLz4BetweenAges(t *testing.T) {
 	cluster := testcluster.Start(t, 1)
 	createTopic(t, saramaAdmin(t, cluster), "ages", 1, nil)
@@ -150,28 +125,5 @@ func TestOldConsumersMeetZstd(t *testing.T) {
 		}
 	case <-patient(t).Done():
 		t.Error("neither records nor an error")
-	}
-}
-
-// TestKcatOfEveryAge: librdkafka, told that the broker is so old that it cannot even be asked for its versions.
-func TestKcatOfEveryAge(t *testing.T) {
-	cluster := testcluster.Start(t, 1)
-	var all strings.Builder
-	for _, age := range []string{"0.8.2", "0.9.0", "0.10.0"} {
-		old := []string{"-X", "broker.version.fallback=" + age, "-X", "api.version.request=false"}
-		for _, codec := range []string{"none", "gzip", "snappy"} {
-			var lines strings.Builder
-			for i := range 100 {
-				fmt.Fprintf(&lines, "%s %s %d:%s\n", age, codec, i, strings.Repeat("x", i))
-			}
-			kcat(t, cluster, lines.String(), append(old, "-P", "-t", "ages", "-p", "0", "-K", ":", "-z", codec)...)
-			all.WriteString(lines.String())
-		}
-		if got := kcat(t, cluster, "", append(old, "-C", "-t", "ages", "-p", "0", "-o", "beginning", "-e", "-q", "-K", ":")...); got != all.String() {
-			t.Errorf("%s: %d bytes went in, %d came out", age, all.Len(), len(got))
-		}
-	}
-	if got := kcat(t, cluster, "", "-C", "-t", "ages", "-p", "0", "-o", "beginning", "-e", "-q", "-K", ":"); got != all.String() {
-		t.Errorf("today: %d bytes went in, %d came out", all.Len(), len(got))
 	}
 }
