@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/sirupsen/logrus/hooks/test"
 )
 
 // times rewrites the time index of a segment, entry by entry.
@@ -145,5 +147,41 @@ func TestNothingIsDeletedForTheSakeOfAnotherSegmentsIndex(t *testing.T) {
 				t.Errorf("%d lines in the log", n)
 			}
 		})
+	}
+}
+
+// TestKafkasTimeIndexesAreBelieved: what Apache Kafka has written, compacted and of any format, is no lie.
+func TestKafkasTimeIndexesAreBelieved(t *testing.T) {
+	confirmed := 0
+	for _, name := range []string{"clean", "oldformat"} {
+		o := goldenOptions(t, unpack(t, name+".tar.gz"))
+		var hook *test.Hook
+		o.Log, hook = listening()
+		m := open(t, o)
+		for tp, records := range expected(t, name+".expected.jsonl") {
+			l, ok := m.Log(tp)
+			if !ok {
+				t.Fatalf("no %v", tp)
+			}
+			for _, r := range records {
+				if _, _, _, _, err := l.OffsetForTimestamp(r.Timestamp); err != nil {
+					t.Fatalf("%v: %v", tp, err)
+				}
+			}
+			for _, s := range l.list() {
+				if s.unconfirmed.Load() {
+					confirmed++
+				}
+				if err := s.confirmTime(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if n := countLines(hook, "does not fit its segment"); n != 0 {
+			t.Errorf("%s: %d indexes are not believed", name, n)
+		}
+	}
+	if confirmed == 0 {
+		t.Error("no index was looked at")
 	}
 }

@@ -80,11 +80,15 @@
 // if that makes no sense the partition is quarantined, and untouched, since cutting there would drop
 // what was acknowledged. Past it, it checks every batch and cuts at the first that is not whole.
 //
+// An index is never more than a hint: what one of its entries says is held against the batch that it names. One that does not
+// fit its segment is passed over, with one line, at the cost of a walk through the batches (scan.go, confirm_time.go).
+//
 // # A disk without space
 //
 // A write that finds no space is cut back to the last whole batch, and the log is as it was: ErrDiskFull. Deleting goes on, since it
 // needs no space. Who hosts the log decides whether the directory shall go offline (FailDir). Below storage.min.free.bytes clients'
-// records are refused before it comes to that, ErrLowSpace; see space.go. Any other error of the disk, and a failed
+// records are refused before it comes to that, ErrLowSpace; see space.go. A start goes without the indexes for which there is no space
+// (unindexed.go); a partition that cannot be loaded without any comes back by itself once there is some (quarantine.go). Any other error of the disk, and a failed
 // sync whatever its error, takes the directory offline until the next start.
 //
 // # Compaction
