@@ -94,11 +94,15 @@ func TestAProducerBumpsItsEpoch(t *testing.T) {
 	}
 }
 
-// A partition forgets a producer that is silent for producer.id.expiration.ms: it is no longer described, its next record is
+// A partition forgets a producer that is silent for producer.id.expiration.ms, which may change while the broker runs: it is no longer described, its next record is
 // welcome whatever its sequence, and what it sends again is no longer known.
 func TestASilentProducerIsForgotten(t *testing.T) {
-	p := newRawProducer(t, testcluster.Start(t, 1,
-		testcluster.WithSetting("producer.id.expiration.ms", "100"), testcluster.WithSetting("producer.id.expiration.check.interval.ms", "50")), "silent")
+	p := newRawProducer(t, testcluster.Start(t, 1, testcluster.WithSetting("producer.id.expiration.check.interval.ms", "50")), "silent")
+	expiry := "100"
+	changed, err := kadm.NewClient(p.client).AlterBrokerConfigs(patient(t), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "producer.id.expiration.ms", Value: &expiry}})
+	if err != nil || changed[0].Err != nil {
+		t.Fatal(changed, err)
+	}
 	forgotten := func() {
 		t.Helper()
 		ctx := patient(t)
