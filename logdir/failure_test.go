@@ -428,6 +428,29 @@ func TestSegmentsRollByTime(t *testing.T) {
 	}
 }
 
+// TestJitterRollsSegmentsEarlier: so that those that were begun together are not closed together.
+func TestJitterRollsSegmentsEarlier(t *testing.T) {
+	l := logWith(t, func(c *Config) { c.SegmentAge, c.SegmentJitter = time.Minute, 20*time.Second })
+	different := map[time.Duration]bool{}
+	for i := range int64(20) {
+		j := jitterOf(i, 20*time.Second)
+		if j < 0 || j >= 20*time.Second {
+			t.Errorf("jitter %v", j)
+		}
+		different[j] = true
+	}
+	if len(different) < 15 {
+		t.Errorf("only %d different ones", len(different))
+	}
+	early := l.active().jitter.Milliseconds()
+	for i, ts := range []int64{0, 60_000 - early, 60_001 - early} {
+		produce(t, l, plain(i, 1, ts))
+	}
+	if n := len(l.list()); n != 2 || l.active().base != 2 {
+		t.Errorf("with a jitter of %d ms there are %d segments, the last from %d on", early, n, l.active().base)
+	}
+}
+
 func TestFlushByTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := disk.NewCrashing()

@@ -24,6 +24,7 @@ type Manager struct {
 	files         *fileCache
 	background    *scheduler
 	cleaners      *cleaners
+	checked       atomic.Int64   // bytes of records that starts have read through
 	retired       atomic.Int64   // counts the groups of segments that cleanings have replaced
 	notices       sync.WaitGroup // calls of OnDirFailure
 	decompressing gate

@@ -153,7 +153,8 @@ func (m *Manager) loadAll(ctx context.Context) error {
 			m.mu.overrides[f.tp.Topic] = c
 		}
 	}
-	p := newProgress(m.log, len(all))
+	p := startProgress(m.log, len(all), &m.checked)
+	defer p.stop()
 	each(m.o.RecoveryThreads, all, func(f folderToLoad) {
 		if ctx.Err() == nil {
 			m.loadOne(f)

@@ -282,6 +282,7 @@ func (w *walker) take(c *scanner, s *segment, h *batch.Header, position int64) e
 		}
 	}
 	w.next = h.NextOffset()
+	l.m.checked.Add(int64(h.SizeInBytes()))
 	if h.Magic == 2 { // the formats before tell no epoch
 		w.epoch = h.LeaderEpoch
 	}
