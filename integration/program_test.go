@@ -26,6 +26,9 @@ func runProgram(t *testing.T, binary, dir string, args ...string) (code int, std
 }
 
 func TestTheProgram(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: a process of its own")
+	}
 	p := newProcess(t)
 	t.Run("a wrong setting ends it before it begins", func(t *testing.T) { wrongSettingsEnd(t, p.binary) })
 	t.Run("SIGTERM ends it cleanly", func(t *testing.T) { endsCleanly(t, p) })

@@ -43,6 +43,9 @@ func run(t *testing.T, name string, args ...string) string {
 
 // What the README has a newcomer type in works as it stands there.
 func TestTheFirstRecordsOfTheReadme(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: processes of their own")
+	}
 	cluster := testcluster.Start(t, 1)
 	t.Run("sarama", func(t *testing.T) {
 		program := filepath.Join(t.TempDir(), "letters.go")
