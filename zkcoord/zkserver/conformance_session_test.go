@@ -58,14 +58,14 @@ func sessionBehaviours() []behaviour {
 		{"a silent session ends when its time is over, and its connection is cut", func(k *kit) []any {
 			o, w := k.wire(), dialWire(k, k.addr)
 			w.handshake(hello{timeout: 4000})
+			begin := time.Now() // before the last that the server hears of it, or a slow machine makes it look early
 			w.call(opCreate, k.base+"/e", []byte{}, openACL(), 1)
 			o.call(opExists, k.base+"/e", true)
-			begin := time.Now()
 			a := w.receive()
 			took := time.Since(begin)
 			again := dialWire(k, k.addr)
 			_, timeout, _ := again.handshake(hello{timeout: 5000, id: w.id, password: w.secret})
-			return []any{a, took > 3500*time.Millisecond && took < 9*time.Second, o.heard(), timeout}
+			return []any{a, took > 3500*time.Millisecond && took < 20*time.Second, o.heard(), timeout}
 		}, "closed true [2:/e] 0"},
 		{"pings keep a session", func(k *kit) []any {
 			o, w := k.wire(), dialWire(k, k.addr)
