@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
 )
@@ -105,6 +107,11 @@ func TestFailingDiskTakesItsDirectoryOffline(t *testing.T) {
 			}
 			if dir := <-failed; dir != l.Dir() || len(m.LiveDirs()) != 1 || len(m.OfflineDirs()) != 1 {
 				t.Errorf("%s failed; live %v, offline %v", dir, m.LiveDirs(), m.OfflineDirs())
+			}
+			for _, dir := range m.o.Dirs {
+				if told := testutil.ToFloat64(m.metrics.offline.WithLabelValues(dir)); (told == 1) != (dir == l.Dir()) {
+					t.Errorf("the metric of %s is %v", dir, told)
+				}
 			}
 			fsys.Fail(nil) // a disk that failed once is not believed again
 			if _, err := l.AppendAsLeader(plain(3, 1, 1), 0, OriginClient, 9); !errors.Is(err, ErrStorage) {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"ottla/logdir/batch"
 	"ottla/logdir/disk"
 	"ottla/zkcoord/cluster"
@@ -117,6 +119,9 @@ func TestMove(t *testing.T) {
 	if got, want := fmt.Sprint(moved.LogStartOffset(), moved.HighWatermark(), moved.LogEndOffset(), moved.Epochs(), moved.TopicID()),
 		fmt.Sprint(l.LogStartOffset(), l.HighWatermark(), l.LogEndOffset(), l.Epochs(), l.TopicID()); got != want {
 		t.Errorf("moved: %s, it was %s", got, want)
+	}
+	if copied := testutil.ToFloat64(m.metrics.moved); copied != float64(moved.Size()) {
+		t.Errorf("%v bytes were copied of %d", copied, moved.Size())
 	}
 	if _, err := l.AppendAsLeader(plain(0, 1, 0), 5, OriginClient, 9); !errors.Is(err, ErrClosed) {
 		t.Errorf("the old log still takes records: %v", err)
