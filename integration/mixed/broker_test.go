@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -41,7 +42,7 @@ type broker struct {
 	outputs  []string // the files with what its processes printed
 }
 
-// logDir is the broker's only entry of log.dirs.
+// logDir is the broker's only entry of log.dirs, unless its settings name others.
 func (b *broker) logDir() string { return filepath.Join(b.dir, "logs") }
 
 // launch runs the program, and waits for nothing.
@@ -58,7 +59,7 @@ func (b *broker) launch() error {
 		return err
 	}
 	running, err := b.c.kafka.StartBroker(apache.BrokerOptions{
-		ID: b.id, ZooKeeper: b.c.zoo.Addr, Dir: b.dir, Port: n, Properties: b.settings, NoWait: true,
+		ID: b.id, ZooKeeper: b.c.zooKeeper, Dir: b.dir, Port: n, Properties: b.settings, NoWait: true,
 		JVM: []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"},
 	})
 	if err != nil {
@@ -74,8 +75,10 @@ func (b *broker) launchOttla() error {
 	if err != nil {
 		return err
 	}
-	lines := fmt.Sprintf("broker.id=%d\nlisteners=PLAINTEXT://%s\nlog.dirs=%s\nzookeeper.connect=%s\n", b.id, b.addr, b.logDir(), b.c.zoo.Addr)
-	for key, value := range b.settings {
+	all := map[string]string{"broker.id": fmt.Sprint(b.id), "listeners": "PLAINTEXT://" + b.addr, "log.dirs": b.logDir(), "zookeeper.connect": b.c.zooKeeper}
+	maps.Copy(all, b.settings)
+	var lines string
+	for key, value := range all {
 		lines += key + "=" + value + "\n"
 	}
 	file := filepath.Join(b.dir, "ottla.properties")

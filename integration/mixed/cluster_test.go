@@ -25,13 +25,13 @@ const sessionTimeout = 4 * time.Second
 
 // cluster is a ZooKeeper and the brokers beside it.
 type cluster struct {
-	t       *testing.T
-	kafka   *apache.Installation
-	zoo     *apache.ZooKeeper
-	znodes  *znodes
-	brokers []*broker
-	client  *kgo.Client
-	admin   *kadm.Client
+	t         *testing.T
+	kafka     *apache.Installation
+	zooKeeper string // its address
+	znodes    *znodes
+	brokers   []*broker
+	client    *kgo.Client
+	admin     *kadm.Client
 }
 
 // start runs a cluster until the end of the test: a broker of each kind named, with the ids 1, 2 ... It
@@ -46,16 +46,21 @@ func start(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
 // prepare is start without starting the brokers, for whoever has more to set first.
 func prepare(t *testing.T, settings map[string]string, kinds ...kind) *cluster {
 	t.Helper()
-	c := &cluster{t: t, kafka: apache.Require(t)}
-	dir := t.TempDir() // before the cleanup of the brokers, so that it is removed after it
-	t.Cleanup(c.end)
-	var err error
 	// No power fails here, and a session should not end because other tests keep the disk busy.
-	c.zoo, err = c.kafka.StartZooKeeper(apache.ZooKeeperOptions{Dir: t.TempDir(), Properties: map[string]string{"forceSync": "no"}})
+	zoo, err := apache.Require(t).StartZooKeeper(apache.ZooKeeperOptions{Dir: t.TempDir(), Properties: map[string]string{"forceSync": "no"}})
 	if err != nil {
 		t.Fatalf("Apache ZooKeeper: %v", err)
 	}
-	t.Cleanup(c.zoo.Kill)
+	t.Cleanup(zoo.Kill)
+	return prepareBeside(t, zoo.Addr, settings, kinds...)
+}
+
+// prepareBeside is prepare beside a ZooKeeper that is there already.
+func prepareBeside(t *testing.T, zooKeeper string, settings map[string]string, kinds ...kind) *cluster {
+	t.Helper()
+	c := &cluster{t: t, kafka: apache.Require(t), zooKeeper: zooKeeper}
+	dir := t.TempDir() // before the cleanup of the brokers, so that it is removed after it
+	t.Cleanup(c.end)
 	c.znodes = connectZooKeeper(c)
 	for i, k := range kinds {
 		id := int32(i + 1)

@@ -2,23 +2,17 @@ package mixed
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/go-zookeeper/zk"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-
-	"ottla/integration/golden"
 )
 
 // Both kinds of broker run on one directory, in turn, and answer consumers that read committed with the same bytes and the same
@@ -28,11 +22,11 @@ func TestReadersOfCommittedGetTheSameFromBothKinds(t *testing.T) {
 	t.Parallel()
 	c := prepare(t, map[string]string{"log.retention.ms": "-1", "transaction.state.log.num.partitions": "1"}, kafka)
 	b := c.broker(1)
-	c.seedGolden(b, "txn", "txn-open")
+	c.seedGolden(b, goldenDirectory{archive: "clean", topics: []string{"txn", "txn-open"}})
 	c.begin()
 	topics := []string{"txn", "txn-open"}
 	for _, topic := range []string{"by-kafka", "by-ottla"} {
-		c.createTopicOf(topic, map[string]string{"segment.bytes": "3000", "index.interval.bytes": "500"})
+		c.createTopicWith(topic, map[string]string{"segment.bytes": "3000", "index.interval.bytes": "500"}, replicas(1))
 	}
 	c.writeTransactions("by-kafka")
 	topics = append(topics, "by-kafka")
@@ -47,62 +41,6 @@ func TestReadersOfCommittedGetTheSameFromBothKinds(t *testing.T) {
 	b.stop()
 	b.startAs(kafka)
 	compareAnswers(t, c.readCommitted(topics), before)
-}
-
-// seedGolden gives the broker topics of a directory that Apache Kafka wrote, and ZooKeeper what it must know of them.
-func (c *cluster) seedGolden(b *broker, topics ...string) {
-	c.t.Helper()
-	golden.Unpack(c.t, filepath.Join("..", "..", "logdir", "testdata", "clean.tar.gz"), b.dir, func(name string) bool {
-		return filepath.Base(name) == "meta.properties" ||
-			slices.ContainsFunc(topics, func(topic string) bool { return filepath.Base(filepath.Dir(name)) == topic+"-0" })
-	})
-	make := func(path, data string) {
-		c.t.Helper()
-		c.eventually(path+" is there", func() error {
-			_, err := c.znodes.conn.Create(path, []byte(data), 0, zk.WorldACL(zk.PermAll))
-			if errors.Is(err, zk.ErrNodeExists) {
-				err = nil // a connection was lost behind the first try
-			}
-			return err
-		})
-	}
-	for _, path := range []string{"/cluster", "/brokers", "/brokers/topics"} {
-		make(path, "")
-	}
-	make("/cluster/id", fmt.Sprintf(`{"version":"1","id":%q}`, property(c.t, filepath.Join(b.logDir(), "meta.properties"), "cluster.id=")))
-	for _, topic := range topics {
-		id := property(c.t, filepath.Join(b.logDir(), topic+"-0", "partition.metadata"), "topic_id: ")
-		make("/brokers/topics/"+topic, fmt.Sprintf(`{"version":3,"topic_id":%q,"partitions":{"0":[1]},"adding_replicas":{},"removing_replicas":{}}`, id))
-	}
-}
-
-// property is the rest of the line of a file that begins so.
-func property(t *testing.T, file, begin string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, begin); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	t.Fatalf("%s: no line %q", file, begin)
-	return ""
-}
-
-// createTopicOf makes a topic with one partition and these settings.
-func (c *cluster) createTopicOf(topic string, settings map[string]string) {
-	c.t.Helper()
-	values := map[string]*string{}
-	for key, value := range settings {
-		values[key] = &value
-	}
-	if _, err := c.admin.CreateTopic(c.patient(), 1, 1, values, topic); err != nil {
-		c.t.Fatalf("create %s: %v", topic, err)
-	}
-	c.awaitLeader(topic, 0, 1)
 }
 
 // writeTransactions has five producers write into each other's transactions, of which many are aborted, over several

@@ -57,9 +57,9 @@ func (c *cluster) compareReplicasUpTo(topic string, partition int32, hw int64, i
 
 var errShort = errors.New("the log ends before the high watermark")
 
-// committedBytes reads the segments of one partition, one after another, up to the high watermark. Where
-// one segment ends and the next begins is each broker's own affair.
-func committedBytes(dir string, hw int64) ([]byte, error) {
+// logBytes reads the segments of one partition, one after another. Where one segment ends and the next begins is each
+// broker's own affair.
+func logBytes(dir string) ([]byte, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
 	if err != nil {
 		return nil, err
@@ -73,6 +73,15 @@ func committedBytes(dir string, hw int64) ([]byte, error) {
 		}
 		data = append(data, segment...)
 	}
+	return data, nil
+}
+
+// committedBytes are those of one partition up to the high watermark.
+func committedBytes(dir string, hw int64) ([]byte, error) {
+	data, err := logBytes(dir)
+	if err != nil {
+		return nil, err
+	}
 	var next int64
 	end := 0
 	for b, err := range batch.All(data) {
@@ -83,11 +92,15 @@ func committedBytes(dir string, hw int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if header.BaseOffset >= hw {
+		first, err := batch.FirstOffset(b, &header)
+		if err != nil {
+			return nil, err
+		}
+		if first >= hw {
 			break
 		}
-		if header.BaseOffset != next {
-			return nil, fmt.Errorf("offset %d follows %d", header.BaseOffset, next-1)
+		if first != next {
+			return nil, fmt.Errorf("offset %d follows %d", first, next-1)
 		}
 		next = header.LastOffset() + 1
 		end += len(b)

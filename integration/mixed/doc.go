@@ -18,4 +18,7 @@
 //
 // A broker keeps its directory, id and port when it starts again as the other kind: so a cluster is rolled
 // from Kafka to Ottla, and back.
+//
+// A journey is that of data directories through the hands of brokers that stop cleanly or are killed. A ledger knows each record
+// in them, and Kafka's DumpLogSegments looks through what each life has left.
 package mixed

@@ -19,6 +19,12 @@ func replicas(ids ...int32) []int32 { return ids }
 // knows its leaders.
 func (c *cluster) createTopic(topic string, assignment ...[]int32) {
 	c.t.Helper()
+	c.createTopicWith(topic, nil, assignment...)
+}
+
+// createTopicWith is createTopic with settings of the topic.
+func (c *cluster) createTopicWith(topic string, settings map[string]string, assignment ...[]int32) {
+	c.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = 30000
 	t := kmsg.NewCreateTopicsRequestTopic()
@@ -27,6 +33,9 @@ func (c *cluster) createTopic(topic string, assignment ...[]int32) {
 		a := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
 		a.Partition, a.Replicas = int32(n), ids
 		t.ReplicaAssignment = append(t.ReplicaAssignment, a)
+	}
+	for name, value := range settings {
+		t.Configs = append(t.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: name, Value: &value})
 	}
 	req.Topics = append(req.Topics, t)
 	answer, err := req.RequestWith(c.patient(), c.client)

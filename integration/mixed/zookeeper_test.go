@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -23,7 +22,7 @@ func (noLog) Printf(string, ...any) {}
 func connectZooKeeper(c *cluster) *znodes {
 	t := c.t
 	t.Helper()
-	conn, events, err := zk.Connect([]string{c.zoo.Addr}, 30*time.Second, zk.WithLogger(noLog{}), zk.WithDialer(dialZooKeeper))
+	conn, events, err := zk.Connect([]string{c.zooKeeper}, 30*time.Second, zk.WithLogger(noLog{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,25 +32,6 @@ func connectZooKeeper(c *cluster) *znodes {
 		}
 	})
 	return &znodes{c, conn}
-}
-
-// impatient is a connection that is given up when nothing has come for 20 s. The client would wait ten times as long for the first
-// answer, which on a busy machine a ZooKeeper has once failed to give.
-type impatient struct{ net.Conn }
-
-func dialZooKeeper(network, address string, timeout time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout(network, address, timeout)
-	if err != nil {
-		return nil, err
-	}
-	return impatient{conn}, nil
-}
-
-func (c impatient) SetReadDeadline(t time.Time) error {
-	if soon := time.Now().Add(20 * time.Second); t.After(soon) {
-		t = soon
-	}
-	return c.Conn.SetReadDeadline(t)
 }
 
 func (z *znodes) exists(path string) bool {
@@ -76,6 +56,18 @@ func (z *znodes) set(path, data string) {
 	if _, err := z.conn.Set(path, []byte(data), -1); err != nil {
 		z.c.t.Fatalf("%s: %v", path, err)
 	}
+}
+
+// make creates a znode, unless it is there.
+func (z *znodes) make(path, data string) {
+	z.c.t.Helper()
+	z.c.eventually(path+" is there", func() error {
+		_, err := z.conn.Create(path, []byte(data), 0, zk.WorldACL(zk.PermAll))
+		if errors.Is(err, zk.ErrNodeExists) {
+			err = nil // or a connection was lost behind the first try
+		}
+		return err
+	})
 }
 
 // delete removes a znode that may be gone already.
