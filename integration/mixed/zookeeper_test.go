@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -22,7 +23,7 @@ func (noLog) Printf(string, ...any) {}
 func connectZooKeeper(c *cluster) *znodes {
 	t := c.t
 	t.Helper()
-	conn, events, err := zk.Connect([]string{c.zooKeeper}, 30*time.Second, zk.WithLogger(noLog{}))
+	conn, events, err := zk.Connect([]string{c.zooKeeper}, 30*time.Second, zk.WithLogger(noLog{}), zk.WithDialer(dialZooKeeper))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +33,25 @@ func connectZooKeeper(c *cluster) *znodes {
 		}
 	})
 	return &znodes{c, conn}
+}
+
+// impatient is a connection that is given up when nothing has come for 20 s. The client would wait ten times as long for the first
+// answer, which on a busy machine a ZooKeeper has once failed to give.
+type impatient struct{ net.Conn }
+
+func dialZooKeeper(network, address string, timeout time.Duration) (net.Conn, error) {
+	conn, err := net.DialTimeout(network, address, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return impatient{conn}, nil
+}
+
+func (c impatient) SetReadDeadline(t time.Time) error {
+	if soon := time.Now().Add(20 * time.Second); t.After(soon) {
+		t = soon
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 func (z *znodes) exists(path string) bool {
