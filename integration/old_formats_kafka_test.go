@@ -114,7 +114,14 @@ func oldProduces(t *testing.T) (out []struct {
 	b := batch.NewBuilder(plain)
 	b.Append(8, []byte("new"), []byte("v"), batch.RecordHeader{Key: "h"})
 	add("magic 2 with headers", 7, b.Bytes())
-	slices.SortStableFunc(out[len(out)-4:len(out)-1], func(a, b struct {
+	for _, ts := range []int64{8, -1} {
+		b := batch.NewBuilder(plain)
+		b.Append(ts, []byte("k"), []byte("v"))
+		marked := slices.Clone(b.Bytes())
+		batch.SetLogAppendTime(marked, ts)
+		add(fmt.Sprintf("magic 2 with LogAppendTime set by the producer, %d", ts), 7, marked)
+	}
+	slices.SortStableFunc(out[len(out)-6:len(out)-3], func(a, b struct {
 		name    string
 		version int16
 		records []byte
