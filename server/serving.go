@@ -18,7 +18,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answers := &answers{}
+	answers, ways := &answers{}, newArrivals(b.endpoints, net.DefaultResolver, b.loggers.Named("network"))
 	var listeners []network.Listener
 	for _, l := range c.Listeners {
 		listeners = append(listeners, network.Listener{Name: l.Name, Protocol: l.Protocol, Host: l.Host, Port: l.Port})
@@ -32,13 +32,14 @@ func (b *Broker) bind(ctx context.Context) error {
 		MaxRequestBytes: int(c.MaxRequestBytes), QueuedMaxBytes: c.QueuedMaxRequestBytes, IdleTimeout: idleTimeout(c),
 		SendBuffer: int(c.SocketSendBufferBytes), ReceiveBuffer: int(c.SocketReceiveBufferBytes), Backlog: backlog(c),
 		Limits: limits, ProtectedListener: protected, ControlListener: c.ControlPlaneListener, APIName: answers.name,
-		Log: b.loggers.Named("network"), Metrics: b.metrics,
+		Connected: ways.connected,
+		Log:       b.loggers.Named("network"), Metrics: b.metrics,
 	}, answers)
 	if err != nil {
 		return err
 	}
 	b.network, b.answers = server, answers
-	b.running("listeners", func() error { server.Close(); return nil }, nil)
+	b.running("listeners", func() error { server.Close(); ways.Close(); return nil }, nil)
 	return nil
 }
 

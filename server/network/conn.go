@@ -75,6 +75,7 @@ func (c *conn) wakeWriter() {
 // serve reads frames and sees each to its answer until the connection ends.
 func (c *conn) serve() {
 	defer c.end()
+	c.server.options.Connected(c.session)
 	for {
 		frame, err := c.readFrame()
 		if err != nil {

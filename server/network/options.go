@@ -49,6 +49,9 @@ type Options struct {
 	// and its frames do not count in QueuedMaxBytes: no load of clients holds up the controller (KIP-291).
 	ControlListener string
 
+	// Connected, if not nil, is called for each connection before its first request. It must not wait.
+	Connected func(*Session)
+
 	// APIName names an API key for log lines and metrics, as METADATA; empty if it does not know the key.
 	APIName func(key int16) string
 
@@ -65,6 +68,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 10 * time.Minute
+	}
+	if o.Connected == nil {
+		o.Connected = func(*Session) {}
 	}
 	if o.APIName == nil {
 		o.APIName = func(int16) string { return "" }
