@@ -116,7 +116,10 @@ func (r *rig) dial() *client {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { _ = conn.Close() })
+	r.t.Cleanup(func() {
+		r.background.Wait() // who makes a topic has a connection of his own
+		_ = conn.Close()
+	})
 	return &client{t: r.t, conn: conn}
 }
 
