@@ -135,6 +135,7 @@ func newJourney(c *cluster) *journey {
 		"log.retention.ms":   "-1", // some records are old
 		"log.cleaner.enable": "true", "log.cleaner.backoff.ms": "100", "log.cleaner.dedupe.buffer.size": "2097152",
 		"log.index.size.max.bytes":  "10240",
+		"log.initial.task.delay.ms": "100", // what was deleted is taken away half a minute after a start otherwise
 		"offsets.retention.minutes": "100000000",
 	} {
 		b.settings[key] = value
