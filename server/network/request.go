@@ -141,11 +141,10 @@ func (r *Request) Converted(took time.Duration, temporary int) {
 // produce that still waits for the verification of its transaction or for a quota must not, since the
 // sequence numbers behind it would overtake. It releases Body.
 func (r *Request) Pipeline() {
-	r.Body = nil
 	c := r.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.released = true
+	r.released, r.Body = true, nil // with the lock: somebody else may be answering it already
 	if r.state == inWork && !r.finished {
 		r.state = pipelined
 		c.wakeReader()
@@ -155,11 +154,10 @@ func (r *Request) Pipeline() {
 // Release says that Body is no longer needed. A request that may wait long, as a fetch, calls it so that its
 // connection does not hold a buffer meanwhile.
 func (r *Request) Release() {
-	r.Body = nil
 	c := r.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.released = true
+	r.released, r.Body = true, nil
 	c.wakeReader()
 }
 
