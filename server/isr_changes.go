@@ -66,7 +66,7 @@ func (c *isrChanges) ask(ctx context.Context, wishes []isrWish) {
 		if a, ok := answers[alterKeyOf(w, req.Version)]; ok {
 			code = a.ErrorCode
 			granted = cluster.LeaderAndISR{
-				Leader: cluster.BrokerID(a.LeaderID), LeaderEpoch: a.LeaderEpoch, ISR: brokerIDs(a.ISR),
+				Leader: cluster.BrokerID(a.LeaderID), LeaderEpoch: a.LeaderEpoch, ISR: cluster.BrokerIDs(a.ISR),
 				Recovery: cluster.LeaderRecovery(a.LeaderRecoveryState), PartitionEpoch: a.PartitionEpoch,
 			}
 		}
@@ -160,12 +160,4 @@ func (c *isrChanges) request(wishes []isrWish) *kmsg.AlterPartitionRequest {
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
 	}
 	return req
-}
-
-func brokerIDs(ids []int32) []cluster.BrokerID {
-	out := make([]cluster.BrokerID, len(ids))
-	for i, id := range ids {
-		out[i] = cluster.BrokerID(id)
-	}
-	return out
 }

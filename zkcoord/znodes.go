@@ -232,29 +232,12 @@ type ReplicaAssignment struct {
 func (r ReplicaAssignment) Reassigning() bool { return len(r.Adding) > 0 || len(r.Removing) > 0 }
 
 // Target is the replicas that stay when the reassignment is done.
-func (r ReplicaAssignment) Target() []cluster.BrokerID { return without(r.Replicas, r.Removing) }
+func (r ReplicaAssignment) Target() []cluster.BrokerID {
+	return cluster.Without(r.Replicas, r.Removing)
+}
 
 // Origin is the replicas that were there before the reassignment began.
-func (r ReplicaAssignment) Origin() []cluster.BrokerID { return without(r.Replicas, r.Adding) }
-
-func without(ids, gone []cluster.BrokerID) []cluster.BrokerID {
-	kept := make([]cluster.BrokerID, 0, len(ids))
-	for _, id := range ids {
-		if !contains(gone, id) {
-			kept = append(kept, id)
-		}
-	}
-	return kept
-}
-
-func contains(ids []cluster.BrokerID, id cluster.BrokerID) bool {
-	for _, other := range ids {
-		if other == id {
-			return true
-		}
-	}
-	return false
-}
+func (r ReplicaAssignment) Origin() []cluster.BrokerID { return cluster.Without(r.Replicas, r.Adding) }
 
 type topicJSON struct {
 	Partitions orderedReplicas `json:"partitions"`

@@ -77,11 +77,7 @@ func readCreation(t *kmsg.CreateTopicsRequestTopic) creation {
 		assignment: map[int32][]cluster.BrokerID{}, configs: map[string]string{},
 	}}
 	for _, r := range t.ReplicaAssignment {
-		ids := make([]cluster.BrokerID, len(r.Replicas))
-		for i, id := range r.Replicas {
-			ids[i] = cluster.BrokerID(id)
-		}
-		w.assignment[r.Partition] = ids
+		w.assignment[r.Partition] = cluster.BrokerIDs(r.Replicas)
 	}
 	for _, c := range t.Configs {
 		if c.Value == nil {

@@ -48,9 +48,9 @@ func (u *update) apply(topic string, id cluster.TopicID, p *kmsg.UpdateMetadataR
 		LeaderEpoch:     p.LeaderEpoch,
 		ControllerEpoch: p.ControllerEpoch,
 		ZKVersion:       p.ZKVersion,
-		ISR:             brokerIDs(p.ISR),
-		Replicas:        brokerIDs(p.Replicas),
-		Offline:         brokerIDs(p.OfflineReplicas),
+		ISR:             cluster.BrokerIDs(p.ISR),
+		Replicas:        cluster.BrokerIDs(p.Replicas),
+		Offline:         cluster.BrokerIDs(p.OfflineReplicas),
 	})
 }
 
@@ -133,12 +133,4 @@ func protocolName(n int16) string {
 	default:
 		return ""
 	}
-}
-
-func brokerIDs(ids []int32) []cluster.BrokerID {
-	all := make([]cluster.BrokerID, len(ids))
-	for i, id := range ids {
-		all[i] = cluster.BrokerID(id)
-	}
-	return all
 }

@@ -130,9 +130,5 @@ func (r *reign) ruledBy(d *decision) *reign {
 // brokerIDs are the brokers that a controller names, each once: what an operator wrote into ZooKeeper is passed on by some
 // controllers as it stands.
 func brokerIDs(ids []int32) []cluster.BrokerID {
-	all := make([]cluster.BrokerID, len(ids))
-	for i, id := range ids {
-		all[i] = cluster.BrokerID(id)
-	}
-	return cluster.Once(all)
+	return cluster.Once(cluster.BrokerIDs(ids))
 }

@@ -100,7 +100,7 @@ func (p *Partition) shrinkISR(now time.Time) {
 	end := r.log.LogEndOffset()
 	p.mu.Unlock()
 	p.owner.isrNews.tell(logrus.WarnLevel, p.tp, fmt.Sprintf("%s -> %s asked for at log end %d, %s", idList(r.isr), idList(kept), end, strings.Join(lagging, ", ")),
-		idList(missing(r.isr, kept))+" lags")
+		idList(cluster.Without(r.isr, kept))+" lags")
 	p.ask(next)
 }
 

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -104,7 +103,7 @@ func movement(before, after []cluster.BrokerID) string {
 	for _, m := range []struct {
 		who  []cluster.BrokerID
 		what string
-	}{{missing(after, before), "joined"}, {missing(before, after), "left"}} {
+	}{{cluster.Without(after, before), "joined"}, {cluster.Without(before, after), "left"}} {
 		if len(m.who) > 0 {
 			text = append(text, idList(m.who)+" "+m.what)
 		}
@@ -113,15 +112,4 @@ func movement(before, after []cluster.BrokerID) string {
 		return "they stand in a new order"
 	}
 	return strings.Join(text, ", ")
-}
-
-// missing are those of some that do not stand among others.
-func missing(some, others []cluster.BrokerID) []cluster.BrokerID {
-	var found []cluster.BrokerID
-	for _, id := range some {
-		if !slices.Contains(others, id) {
-			found = append(found, id)
-		}
-	}
-	return found
 }

@@ -52,6 +52,26 @@ func (b Broker) Endpoint(listener string) (Endpoint, bool) {
 	return Endpoint{}, false
 }
 
+// BrokerIDs are brokers as requests have them.
+func BrokerIDs(ids []int32) []BrokerID {
+	all := make([]BrokerID, len(ids))
+	for i, id := range ids {
+		all[i] = BrokerID(id)
+	}
+	return all
+}
+
+// Without is the brokers of a list, in its order, that are not among others.
+func Without(ids, gone []BrokerID) []BrokerID {
+	kept := make([]BrokerID, 0, len(ids))
+	for _, id := range ids {
+		if !slices.Contains(gone, id) {
+			kept = append(kept, id)
+		}
+	}
+	return kept
+}
+
 // Once is the brokers of a list, in its order, each as often as it can be there. Lists come from other brokers, and from znodes
 // that anybody may write: a broker that stands in an ISR twice would count as two that have a record.
 func Once(ids []BrokerID) []BrokerID {

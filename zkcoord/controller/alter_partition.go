@@ -137,7 +137,7 @@ func (c *Controller) alterPartitions(req *kmsg.AlterPartitionRequest, resp *kmsg
 func toProposal(req *kmsg.AlterPartitionRequest, ap kmsg.AlterPartitionRequestTopicPartition) proposal {
 	p := proposal{
 		from: cluster.BrokerID(req.BrokerID), leaderEpoch: ap.LeaderEpoch, partitionEpoch: ap.PartitionEpoch,
-		isr: brokerIDs(ap.NewISR), recovery: cluster.LeaderRecovery(ap.LeaderRecoveryState),
+		isr: cluster.BrokerIDs(ap.NewISR), recovery: cluster.LeaderRecovery(ap.LeaderRecoveryState),
 	}
 	if req.Version >= 3 {
 		p.isr, p.epochs = nil, []int64{}

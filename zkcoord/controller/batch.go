@@ -261,11 +261,3 @@ func int32s(ids []cluster.BrokerID) []int32 {
 	}
 	return ns
 }
-
-func brokerIDs(ns []int32) []cluster.BrokerID {
-	ids := make([]cluster.BrokerID, len(ns))
-	for i, n := range ns {
-		ids[i] = cluster.BrokerID(n)
-	}
-	return ids
-}

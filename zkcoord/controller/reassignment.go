@@ -64,7 +64,7 @@ func (c *Controller) beginReassignment(p *partition, next zkcoord.ReplicaAssignm
 		}
 		c.note(logrus.InfoLevel, "Reassignment begins", p, fmt.Sprintf("replicas %v, adding %v, removing %v", next.Replicas, next.Adding, next.Removing))
 		// A reassignment that changes its mind leaves replicas behind that it had just added.
-		if unneeded := without(before.Replicas, next.Replicas); len(unneeded) > 0 {
+		if unneeded := cluster.Without(before.Replicas, next.Replicas); len(unneeded) > 0 {
 			if err := c.dropReplicas(p, unneeded); err != nil {
 				return err
 			}
@@ -312,10 +312,10 @@ func (c *Controller) AlterPartitionAssignments(req *kmsg.AlterPartitionAssignmen
 func (c *Controller) alterAssignment(tp cluster.TopicPartition, target []int32) error {
 	p := c.state.partition(tp)
 	if target != nil {
-		if err := c.checkTarget(p, brokerIDs(target)); err != nil {
+		if err := c.checkTarget(p, cluster.BrokerIDs(target)); err != nil {
 			return err
 		}
-		return c.beginReassignment(p, reassignTo(p.assignment, brokerIDs(target)))
+		return c.beginReassignment(p, reassignTo(p.assignment, cluster.BrokerIDs(target)))
 	}
 	if p == nil || c.state.isDeleting(tp.Topic) {
 		return &refusal{kerr.UnknownTopicOrPartition, "The partition does not exist."}
@@ -363,8 +363,4 @@ func (c *Controller) ListPartitionReassignments(req *kmsg.ListPartitionReassignm
 
 func equalAssignments(a, b zkcoord.ReplicaAssignment) bool {
 	return slices.Equal(a.Replicas, b.Replicas) && slices.Equal(a.Adding, b.Adding) && slices.Equal(a.Removing, b.Removing)
-}
-
-func without(ids, gone []cluster.BrokerID) []cluster.BrokerID {
-	return keep(ids, func(id cluster.BrokerID) bool { return !slices.Contains(gone, id) })
 }

@@ -68,7 +68,7 @@ func (c *Controller) snapshot() Snapshot {
 			s.Leaderless = append(s.Leaderless, Waiting{p.String(), p.leaderlessSince, p.missingLeader()})
 		}
 		if p.assignment.Reassigning() {
-			missing := without(p.assignment.Target(), p.state.ISR)
+			missing := cluster.Without(p.assignment.Target(), p.state.ISR)
 			s.Reassignments = append(s.Reassignments, Waiting{p.String(), p.movingSince, fmt.Sprintf("replicas %v to be in sync", missing)})
 		}
 	}
