@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/sirupsen/logrus"
@@ -71,23 +69,18 @@ func (a *arrivals) look(way arrival) {
 	if err != nil {
 		return // the registration tells of it
 	}
-	var told []string
-	for _, e := range endpoints {
-		if e.Listener != way.listener {
-			continue
-		}
-		found, err := addresses(a.ctx, e.Host, a.dns)
-		if a.ctx.Err() != nil || slices.ContainsFunc(found, func(addr netip.Addr) bool { return addr.Unmap().WithZone("") == way.by.Addr().WithZone("") }) {
-			return
-		}
-		address := net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
-		if err != nil {
-			address += ", which this machine does not find (" + err.Error() + ")"
-		}
-		told = append(told, address)
+	told := slices.IndexFunc(endpoints, func(e cluster.Endpoint) bool { return e.Listener == way.listener })
+	if told < 0 {
+		return
 	}
-	if len(told) > 0 {
-		a.log.Infof("A client came to listener %s by %s, which is advertised to nobody; it is sent on to %s, and has to reach that (advertised.listeners)",
-			way.listener, way.by, told[0])
+	found, err := addresses(a.ctx, endpoints[told].Host, a.dns)
+	if a.ctx.Err() != nil || slices.Contains(found, plain(way.by.Addr())) {
+		return
 	}
+	unknown := ""
+	if err != nil {
+		unknown = ", which this machine does not find (" + err.Error() + ")"
+	}
+	a.log.Infof("A client came to listener %s by %s, which is advertised to nobody; it is sent on to %s%s, and has to reach that (advertised.listeners)",
+		way.listener, way.by, endpoints[told].Address(), unknown)
 }

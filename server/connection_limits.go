@@ -28,7 +28,7 @@ func connectionLimits(ctx context.Context, c *config.Config, dns resolver) (netw
 			return l, fmt.Errorf("max.connections.per.ip.overrides: %w", err)
 		}
 		for _, addr := range addrs {
-			l.PerIP[addr.Unmap().WithZone("").String()] = int(n)
+			l.PerIP[addr.String()] = int(n)
 		}
 	}
 	return l, nil
@@ -42,14 +42,22 @@ func limit(n int32) int {
 	return int(n)
 }
 
+// addresses are those of a host, each in the one form that compares: as IPv4 where it is, and without a zone.
 func addresses(ctx context.Context, host string, dns resolver) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{addr}, nil
+		return []netip.Addr{plain(addr)}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	return dns.LookupNetIP(ctx, "ip", host)
+	found, err := dns.LookupNetIP(ctx, "ip", host)
+	all := make([]netip.Addr, len(found))
+	for i, addr := range found {
+		all[i] = plain(addr)
+	}
+	return all, err
 }
+
+func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
 // idleTimeout is after which silence connections are closed: for the listeners 0 is their default, for Kafka at once.
 func idleTimeout(c *config.Config) time.Duration {
