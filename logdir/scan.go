@@ -46,16 +46,21 @@ func (c *scanner) next() (h batch.Header, position int64, ok bool, err error) {
 	if err := c.fill(); err != nil {
 		return h, 0, false, err
 	}
-	h, err = batch.ReadHeader(c.buf[c.at-c.from : c.n])
-	if err == nil && c.at+int64(h.SizeInBytes()) > c.end {
-		err = batch.ErrShort
-	}
-	if err != nil {
+	if h, err = c.header(); err != nil {
 		return h, 0, false, &scanError{name: c.name, position: c.at, err: err}
 	}
 	position = c.at
 	c.at += int64(h.SizeInBytes())
 	return h, position, true, nil
+}
+
+// header is the next batch's, which fill has read. One that does not fit what is left is batch.ErrShort.
+func (c *scanner) header() (batch.Header, error) {
+	h, err := batch.ReadHeader(c.buf[c.at-c.from : c.n])
+	if err == nil && c.at+int64(h.SizeInBytes()) > c.end {
+		err = batch.ErrShort
+	}
+	return h, err
 }
 
 // fill has the next header in the buffer, or as much of it as there is.
@@ -155,8 +160,7 @@ func (s *segment) startsBehind(c *scanner, p place[offsetEntry], offset int64) b
 		return false
 	}
 	if c.at = at; c.fill() == nil {
-		h, err := batch.ReadHeader(c.buf[c.at-c.from : c.n])
-		if err == nil && h.BaseOffset <= offset && offset <= h.LastOffset() && c.at+int64(h.SizeInBytes()) <= c.end {
+		if h, err := c.header(); err == nil && h.BaseOffset <= offset && offset <= h.LastOffset() {
 			return true
 		}
 	}
@@ -174,10 +178,10 @@ func (s *segment) leadsTo(c *scanner, e offsetEntry, offset int64) bool {
 	if c.fill() != nil {
 		return true // the walk will tell of it
 	}
-	h, err := batch.ReadHeader(c.buf[c.at-c.from : c.n])
+	h, err := c.header()
 	first := h.BaseOffset
 	if err == nil && h.Magic < 2 {
 		first = min(first, last) // a message that wraps others is known by its last offset
 	}
-	return err == nil && first >= s.base && first <= last && c.at+int64(h.SizeInBytes()) <= c.end
+	return err == nil && first >= s.base && first <= last
 }
